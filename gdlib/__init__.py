@@ -1,0 +1,11 @@
+"""The thin helper of *Downhill*: gradient descent you can touch, in PyTorch.
+
+Read it from the ground up; each floor imports only the ones below it:
+
+landscapes, data, rules   losses over a weight vector; samplers; update rules
+descent, training         many runs at once; the plain PyTorch loop
+analysis                  gradients per example, slopes, predictions
+figures                   matplotlib drawings on axes you give
+explore                   sliders that work in Jupyter and in a built page
+checks                    what the exercises call
+"""

@@ -1,0 +1,130 @@
+"""Gradients example by example, slopes and noise scales, and predictions that must hold."""
+
+import sys
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import grad, vmap
+
+from gdlib.landscapes import Landscape
+
+
+def per_example_grads(landscape: Landscape, w: Tensor, *data: Tensor) -> Tensor:
+    """The gradient that each example alone would give: ``(N, d)`` for N examples.
+
+    Each example is passed to the loss as a batch of one, so their mean is the gradient of the
+    whole wherever the loss is a mean over examples.
+    """
+    one = grad(lambda w, *example: landscape.loss(w, *(x[None] for x in example)))
+    return vmap(one, in_dims=(None, *(0 for _ in data)))(w.detach(), *data)
+
+
+def noise_trace(grads: Tensor) -> float:
+    """tr Σ: the total variance of per-example gradients ``(N, d)`` around their mean.
+
+    Σ divides by N: the examples are the whole population that a mini-batch is drawn from.
+    """
+    return float((grads - grads.mean(0)).square().sum(1).mean())
+
+
+def noise_scale(grads: Tensor) -> float:
+    """B_simple = tr Σ / ‖G‖², in examples, from per-example gradients ``(N, d)``.
+
+    Source: McCandlish et al., arXiv 1812.06162, 2018.
+    """
+    return noise_trace(grads) / float(grads.mean(0).square().sum())
+
+
+def loglog_slope(x: Tensor, y: Tensor) -> float:
+    """The slope of the least-squares line through ``(log x, log y)``.
+
+    Raises ``ValueError`` unless x and y are two or more positive, finite numbers each.
+    """
+    for name, values in {"x": x, "y": y}.items():
+        if values.dim() != 1 or len(values) < 2 or not ((values > 0) & values.isfinite()).all():
+            raise ValueError(f"{name} must be two or more positive numbers, got {values.tolist()}")
+    log_x, log_y = x.double().log(), y.double().log()
+    log_x = log_x - log_x.mean()
+    return float((log_x * log_y).sum() / log_x.square().sum())
+
+
+class PredictionFailed(AssertionError):
+    """A measurement fell outside the interval that was stated before."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What theory said, the interval it was allowed, and what was measured."""
+
+    id: str
+    claim: str
+    predicted: str
+    allowed: str
+    measured: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.id}  {self.claim}: predicted {self.predicted}, measured {self.measured} "
+            f"(allowed {self.allowed}): holds"
+        )
+
+
+def check_prediction(
+    id: str,
+    claim: str,
+    *,
+    predicted: float,
+    measured: float | Tensor,
+    within: float | None = None,
+    relative: float | None = None,
+    interval: tuple[float, float] | None = None,
+    digits: int = 4,
+) -> Prediction:
+    """Hold a measurement against what was predicted; print the line, or stop the notebook.
+
+    Give one of ``within`` (absolute), ``relative`` or ``interval`` (low, high; ends included).
+    ``measured`` may be a tensor: every number in it must hold, and the one farthest from
+    ``predicted`` is shown, to ``digits`` significant digits. Raises ``PredictionFailed`` outside,
+    for NaN too.
+    """
+    low, high = _interval(predicted, within, relative, interval)
+    values = torch.as_tensor(measured, dtype=torch.float64).flatten()
+    if not values.numel():
+        raise ValueError(f"{id}: nothing was measured, got an empty tensor")
+    distance = (values - predicted).abs().nan_to_num(nan=float("inf"))
+    worst = float(values[distance.argmax()])
+    shown = Prediction(
+        id, claim, f"{predicted:.{digits}g}", f"{low:.{digits}g} … {high:.{digits}g}",
+        f"{worst:.{digits}g}",
+    )  # fmt: skip
+    if not ((values >= low) & (values <= high)).all():
+        raise PredictionFailed(str(shown).replace("): holds", "): FAILS"))
+    _glue(shown)
+    print(shown)
+    return shown
+
+
+def _interval(
+    predicted: float,
+    within: float | None,
+    relative: float | None,
+    interval: tuple[float, float] | None,
+) -> tuple[float, float]:
+    given = [x for x in (within, relative, interval) if x is not None]
+    if len(given) != 1:
+        raise ValueError(f"give one of within, relative or interval, got {len(given)} of them")
+    if interval is not None:
+        low, high = interval
+    else:
+        reach = within if within is not None else abs(predicted) * (relative or 0.0)
+        low, high = predicted - reach, predicted + reach
+    if not low < high:
+        raise ValueError(f"the interval must go from low to high, got {low} … {high}")
+    return low, high
+
+
+def _glue(prediction: Prediction) -> None:
+    """Keep the parts for the book's page of predictions; only where a notebook is running."""
+    if "IPython" not in sys.modules:
+        return

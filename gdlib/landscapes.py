@@ -1,0 +1,190 @@
+"""Losses over a weight vector: surfaces to look at, and neural networks as the same thing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils import parameters_to_vector
+
+Box = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """A loss over a weight vector ``w`` of shape ``(d,)``, written for one run.
+
+    loss    ``loss(w)`` or ``loss(w, *batch)``; returns a tensor of shape ``()``
+    start   ``(d,)`` where a descent begins unless told otherwise
+    box     ``((low, high), …)`` one pair per weight: the part worth drawing
+    minima  ``(m, d)`` the global minima that are known
+    """
+
+    loss: Callable[..., Tensor]
+    start: Tensor | None = None
+    box: Box | tuple[tuple[float, float]] | None = None
+    minima: Tensor | None = None
+
+
+def _vector(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _positive(name: str, value: float) -> float:
+    if not (0 < value < float("inf")):
+        raise ValueError(f"{name} must be a positive number, got {value}")
+    return value
+
+
+def parabola(curvature: float = 1.0) -> Landscape:
+    """The one-weight loss ``curvature · w² / 2``; its second derivative is ``curvature`` everywhere.
+
+    Gradient descent multiplies w by ``1 - lr · curvature`` at every step.
+    Raises ``ValueError`` if the curvature is not positive.
+    """
+    _positive("curvature", curvature)
+    return Landscape(
+        lambda w: curvature * (w**2).sum() / 2, _vector(-4.0), ((-5.0, 5.0),), _vector(0.0)[None]
+    )
+
+
+def ravine(curvature: float = 10.0) -> Landscape:
+    """The quadratic ravine ``(x² + curvature · y²) / 2``.
+
+    ``curvature`` is the ratio of the Hessian's eigenvalues, the condition number κ; plain descent
+    is stable while ``lr < 2 / curvature``. Raises ``ValueError`` if it is below 1.
+
+    Source: Goh, "Why Momentum Really Works", Distill 2017.
+    """
+    if not (1 <= curvature < float("inf")):
+        raise ValueError(f"curvature must be at least 1, got {curvature}")
+    eigenvalues = _vector(1.0, curvature)
+    return Landscape(
+        lambda w: (eigenvalues * w**2).sum() / 2,
+        _vector(-4.0, 1.5),
+        ((-5.0, 5.0), (-2.5, 2.5)),
+        _vector(0.0, 0.0)[None],
+    )
+
+
+def huber(corner: float = 1.0) -> Landscape:
+    """The one-weight Huber loss: ``w² / 2`` up to ``|w| = corner``, a straight line beyond.
+
+    Convex, and its gradient changes by at most 1 per unit of w (L = 1). From a start at R, the
+    corner ``R / (2k + 1)`` is the worst case for k steps of length 1 / L.
+    Raises ``ValueError`` if the corner is not positive.
+
+    Source: Drori & Teboulle, Mathematical Programming 145, 2014.
+    """
+    _positive("corner", corner)
+
+    def loss(w: Tensor) -> Tensor:
+        line = corner * w.abs() - corner**2 / 2
+        return torch.where(w.abs() <= corner, w**2 / 2, line).sum()
+
+    return Landscape(loss, _vector(1.0), ((-1.5, 1.5),), _vector(0.0)[None])
+
+
+def double_well(tilt: float = 0.3) -> Landscape:
+    """The one-weight loss ``(w² - 1)² + tilt · w``: two valleys, the left one deeper if tilt > 0.
+
+    Raises ``ValueError`` unless ``|tilt| < 8 / (3√3) ≈ 1.54``, beyond which one valley is gone.
+    """
+    if not abs(tilt) < 8 / (3 * 3**0.5):
+        raise ValueError(f"tilt must lie between -1.53 and 1.53, got {tilt}")
+    slope = torch.tensor([4.0, 0.0, -4.0, tilt], dtype=torch.float64)  # of 4w³ - 4w + tilt
+    bottom = _largest_root(slope) if tilt < 0 else -_largest_root(slope * _vector(1, 1, 1, -1))
+    minima = _vector(bottom)[None] if tilt else _vector(-1.0, 1.0)[:, None]
+    return Landscape(
+        lambda w: ((w**2 - 1) ** 2 + tilt * w).sum(), _vector(1.8), ((-2.0, 2.0),), minima
+    )
+
+
+def _largest_root(cubic: Tensor) -> float:
+    """The largest real root of a cubic with positive leading coefficient, by Newton from the right."""
+    a, b, c, d = cubic.tolist()
+    w = 3.0
+    for _ in range(60):
+        w -= (((a * w + b) * w + c) * w + d) / ((3 * a * w + 2 * b) * w + c)
+    return w
+
+
+def himmelblau() -> Landscape:
+    """Himmelblau's surface ``(x² + y - 11)² + (x + y² - 7)²``: four minima, all with loss 0.
+
+    Source: Himmelblau, Applied Nonlinear Programming, 1972.
+    """
+    minima = torch.tensor(
+        [
+            [3.0, 2.0],
+            [-2.805118086952745, 3.131312518250573],
+            [-3.779310253377747, -3.283185991286170],
+            [3.584428340330492, -1.848126526964404],
+        ],
+        dtype=torch.float64,
+    )
+
+    def loss(w: Tensor) -> Tensor:
+        x, y = w[0], w[1]
+        return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
+
+    return Landscape(loss, _vector(0.0, 0.0), ((-5.0, 5.0), (-5.0, 5.0)), minima)
+
+
+def saddle() -> Landscape:
+    """The saddle ``x² / 2 + (y² - 1)² / 4``: a ridge along y = 0 between two minima at (0, ±1).
+
+    The default start lies exactly on the ridge, where the gradient points to the saddle point.
+    """
+    return Landscape(
+        lambda w: w[0] ** 2 / 2 + (w[1] ** 2 - 1) ** 2 / 4,
+        _vector(-2.0, 0.0),
+        ((-2.5, 2.5), (-1.75, 1.75)),
+        torch.tensor([[0.0, -1.0], [0.0, 1.0]], dtype=torch.float64),
+    )
+
+
+def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    """The module as a function ``f(w, x)`` of the flat vector ``w`` of all its parameters.
+
+    The order is that of ``module.parameters()``; ``w`` has shape ``(d,)``, as ``network_loss`` gives it.
+    """
+    shapes = {name: p.shape for name, p in module.named_parameters()}
+    sizes = [shape.numel() for shape in shapes.values()]
+
+    def output(w: Tensor, x: Tensor) -> Tensor:
+        parts = w.split(sizes)
+        weights = {name: p.view(s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+        return functional_call(module, weights, (x,))
+
+    return output
+
+
+def network_loss(module: nn.Module, criterion: Callable[[Tensor, Tensor], Tensor]) -> Landscape:
+    """A neural network as a landscape: ``loss(w, x, y) = criterion(module(x), y)``.
+
+    ``start`` is a copy of the module's present parameters, flattened to shape ``(d,)``.
+    Raises ``ValueError`` if the module has no parameters.
+    """
+    if not list(module.parameters()):
+        raise ValueError(f"the module has no parameters to train: {module}")
+    output = network_output(module)
+    start = parameters_to_vector(module.parameters()).detach().clone()
+    return Landscape(lambda w, x, y: criterion(output(w, x), y), start)
+
+
+def initial_weights(make_module: Callable[[], nn.Module], seeds: Sequence[int]) -> Tensor:
+    """The flat initial parameters ``(len(seeds), d)`` of one fresh module per seed.
+
+    PyTorch initialises from its global generator; here that generator is seeded for each module
+    and put back afterwards.
+    """
+    rows = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in seeds:
+            torch.manual_seed(int(seed))
+            rows.append(parameters_to_vector(make_module().parameters()).detach())
+    if not rows:
+        raise ValueError("seeds must hold at least one seed, got none")
+    return torch.stack(rows)

@@ -1,0 +1,216 @@
+"""Update rules as two pure functions; every setting may hold one value per run.
+
+Each equals its ``torch.optim`` namesake step for step. A setting is a number or a tensor; tensor
+settings broadcast together to the shape of the runs, which ``torch.optim`` cannot do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Setting = float | Tensor
+State = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How weights move: ``init(w) -> state`` and ``step(grad, state, w) -> (move, state)``.
+
+    ``w`` and ``grad`` have shape ``(runs…, d)``; the new weights are ``w + move``.
+    ``runs`` is the shape that the settings broadcast to, ``()`` if all are plain numbers.
+    """
+
+    name: str
+    runs: torch.Size
+    init: Callable[[Tensor], State]
+    step: Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
+
+
+def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tuple[list, torch.Size]:
+    """The settings, checked and ready to broadcast against ``(runs…, d)``, and the runs' shape."""
+    for name, value in settings.items():
+        number = torch.as_tensor(value)
+        if number.dtype == torch.bool or number.is_complex():
+            raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
+        limit = (upto or {}).get(name, float("inf"))
+        wrong = number[~((number >= 0) & (number < limit))]
+        if wrong.numel():
+            bound = "finite and not negative" if limit == float("inf") else f"in [0, {limit:g})"
+            raise ValueError(f"{name} must be {bound}, got {wrong.flatten()[0].item():g}")
+    shapes = {name: value.shape for name, value in settings.items() if isinstance(value, Tensor)}
+    try:
+        runs = torch.broadcast_shapes(*shapes.values())
+    except RuntimeError:
+        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"the settings must broadcast to one shape of runs, got {listed}") from None
+    values = settings.values()
+    return [v.unsqueeze(-1) if isinstance(v, Tensor) and v.dim() else v for v in values], runs
+
+
+def gd(lr: Setting, weight_decay: Setting = 0.0) -> Rule:
+    """Gradient descent, ``w ← w - lr · grad``: ``torch.optim.SGD(lr=lr)``."""
+    (lr, decay), runs = _settings(lr=lr, weight_decay=weight_decay)
+    return Rule(
+        "gd", runs, lambda w: (), lambda grad, state, w: (-lr * _decayed(grad, decay, w), state)
+    )
+
+
+def momentum(
+    lr: Setting, beta: Setting = 0.9, dampening: Setting = 0.0, weight_decay: Setting = 0.0
+) -> Rule:
+    """The heavy ball as PyTorch has it: ``v ← beta · v + grad``, ``w ← w - lr · v``.
+
+    ``dampening`` scales every gradient but the first by ``1 - dampening``.
+    Equal to ``torch.optim.SGD(lr=lr, momentum=beta, …)``. Source: Polyak 1964.
+    """
+    return _ball("momentum", lr, beta, dampening, weight_decay, nesterov=False)
+
+
+def nesterov(lr: Setting, beta: Setting = 0.9, weight_decay: Setting = 0.0) -> Rule:
+    """Nesterov's momentum: the heavy ball that moves by ``grad + beta · v``.
+
+    Equal to ``torch.optim.SGD(lr=lr, momentum=beta, nesterov=True)``. Source: Nesterov 1983.
+    """
+    return _ball("nesterov", lr, beta, 0.0, weight_decay, nesterov=True)
+
+
+def _ball(
+    name: str, lr: Setting, beta: Setting, dampening: Setting, decay: Setting, nesterov: bool
+) -> Rule:
+    (lr, beta, dampening, decay), runs = _settings(
+        {"momentum": 1.0, "beta": 1.0}, lr=lr, beta=beta, dampening=dampening, weight_decay=decay
+    )
+
+    def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
+        velocity, first = state
+        grad = _decayed(grad, decay, w)
+        damped = grad if _is_zero(dampening) else grad * torch.where(first, 1, 1 - dampening)
+        velocity = beta * velocity + damped
+        direction = grad + beta * velocity if nesterov else velocity
+        return -lr * direction, (velocity, torch.zeros_like(first))
+
+    def init(w: Tensor) -> State:
+        return torch.zeros_like(w), torch.ones((), dtype=torch.bool, device=w.device)
+
+    return Rule(name, runs, init, step)
+
+
+def adagrad(
+    lr: Setting, lr_decay: Setting = 0.0, eps: Setting = 1e-10, weight_decay: Setting = 0.0
+) -> Rule:
+    """Steps divided by the root of the sum of all squared gradients so far.
+
+    Equal to ``torch.optim.Adagrad``. Source: Duchi, Hazan & Singer 2011.
+    """
+    (lr, lr_decay, eps, decay), runs = _settings(
+        lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay
+    )
+
+    def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
+        total, count = state
+        grad = _decayed(grad, decay, w)
+        total = total + grad**2
+        rate = lr / (1 + count * lr_decay)
+        return -rate * grad / (total.sqrt() + eps), (total, count + 1)
+
+    return Rule("adagrad", runs, lambda w: (torch.zeros_like(w), _zero(w)), step)
+
+
+def rmsprop(
+    lr: Setting,
+    beta: Setting = 0.99,
+    eps: Setting = 1e-8,
+    weight_decay: Setting = 0.0,
+    momentum: Setting = 0.0,
+    centered: bool = False,
+) -> Rule:
+    """Steps divided by the root of a running average of squared gradients.
+
+    ``beta`` is the average's factor, PyTorch's ``alpha``. Equal to ``torch.optim.RMSprop``.
+    Source: Tieleman & Hinton 2012.
+    """
+    (lr, beta, eps, decay, ball), runs = _settings(
+        {"beta": 1.0, "momentum": 1.0},
+        lr=lr, beta=beta, eps=eps, weight_decay=weight_decay, momentum=momentum,
+    )  # fmt: skip
+
+    def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
+        square, mean, velocity = state
+        grad = _decayed(grad, decay, w)
+        square = beta * square + (1 - beta) * grad**2
+        mean = mean + (1 - beta) * (grad - mean) if centered else mean
+        spread = (square - mean**2 if centered else square).sqrt() + eps
+        velocity = ball * velocity + grad / spread
+        return -lr * velocity, (square, mean, velocity)
+
+    return Rule("rmsprop", runs, lambda w: tuple(torch.zeros_like(w) for _ in range(3)), step)
+
+
+def adam(
+    lr: Setting,
+    beta1: Setting = 0.9,
+    beta2: Setting = 0.999,
+    eps: Setting = 1e-8,
+    weight_decay: Setting = 0.0,
+) -> Rule:
+    """Running averages of the gradient and of its square, both corrected for their cold start.
+
+    Equal to ``torch.optim.Adam(betas=(beta1, beta2))``. Source: Kingma & Ba 2015.
+    """
+    return _adam("adam", lr, beta1, beta2, eps, weight_decay, decoupled=False)
+
+
+def adamw(
+    lr: Setting,
+    beta1: Setting = 0.9,
+    beta2: Setting = 0.999,
+    eps: Setting = 1e-8,
+    weight_decay: Setting = 0.01,
+) -> Rule:
+    """Adam whose weight decay shrinks the weights directly instead of entering the gradient.
+
+    Equal to ``torch.optim.AdamW(betas=(beta1, beta2))``. Source: Loshchilov & Hutter 2019.
+    """
+    return _adam("adamw", lr, beta1, beta2, eps, weight_decay, decoupled=True)
+
+
+def _adam(
+    name: str,
+    lr: Setting,
+    beta1: Setting,
+    beta2: Setting,
+    eps: Setting,
+    decay: Setting,
+    decoupled: bool,
+) -> Rule:
+    (lr, beta1, beta2, eps, decay), runs = _settings(
+        {"beta1": 1.0, "beta2": 1.0}, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay
+    )
+
+    def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
+        mean, square, count = state
+        count = count + 1
+        grad = grad if decoupled else _decayed(grad, decay, w)
+        mean = mean + (1 - beta1) * (grad - mean)
+        square = beta2 * square + (1 - beta2) * grad**2
+        spread = (square / (1 - beta2**count)).sqrt() + eps
+        move = -lr / (1 - beta1**count) * mean / spread
+        return (move - lr * decay * w if decoupled else move), (mean, square, count)
+
+    return Rule(
+        name, runs, lambda w: (torch.zeros_like(w), torch.zeros_like(w), _zero(w)), step
+    )
+
+
+def _is_zero(setting: Setting) -> bool:
+    return not isinstance(setting, Tensor) and setting == 0
+
+
+def _decayed(grad: Tensor, decay: Setting, w: Tensor) -> Tensor:
+    return grad if _is_zero(decay) else grad + decay * w
+
+
+def _zero(w: Tensor) -> Tensor:
+    return torch.zeros((), dtype=w.dtype, device=w.device)
