@@ -1,9 +1,11 @@
 """Gradients example by example, slopes and noise scales, and predictions that must hold."""
 
-import sys
 from dataclasses import dataclass
+from html import escape
 
 import torch
+from IPython.core.getipython import get_ipython
+from IPython.display import display
 from torch import Tensor
 from torch.func import grad, vmap
 
@@ -62,11 +64,32 @@ class Prediction:
     predicted: str
     allowed: str
     measured: str
+    holds: bool
 
     def __str__(self) -> str:
         return (
             f"{self.id}  {self.claim}: predicted {self.predicted}, measured {self.measured} "
-            f"(allowed {self.allowed}): holds"
+            f"(allowed {self.allowed}): {'holds' if self.holds else 'FAILS'}"
+        )
+
+    def show(self) -> None:
+        """One line on a terminal; in a notebook an output that the page of predictions pastes."""
+        if get_ipython() is None:
+            print(self)
+            return
+        display(
+            {"text/plain": str(self), "text/html": self._html()},
+            raw=True,
+            metadata={"scrapbook": {"name": self.id, "mime_prefix": ""}},  # how myst-nb glues
+        )
+
+    def _html(self) -> str:
+        verdict = "holds" if self.holds else "fails"
+        return (
+            f'<p class="prediction {verdict}"><b>{escape(self.id)}</b> {escape(self.claim)}: '
+            f"<span>predicted <b>{self.predicted}</b></span> "
+            f"<span>measured <b>{self.measured}</b></span> "
+            f"<span>allowed {self.allowed}</span> <strong>{verdict}</strong></p>"
         )
 
 
@@ -80,29 +103,28 @@ def check_prediction(
     relative: float | None = None,
     interval: tuple[float, float] | None = None,
     digits: int = 4,
-) -> Prediction:
+) -> None:
     """Hold a measurement against what was predicted; print the line, or stop the notebook.
 
     Give one of ``within`` (absolute), ``relative`` or ``interval`` (low, high; ends included).
     ``measured`` may be a tensor: every number in it must hold, and the one farthest from
-    ``predicted`` is shown, to ``digits`` significant digits. Raises ``PredictionFailed`` outside,
+    ``predicted`` is shown, to ``digits`` significant digits. ``id`` names one line of one chapter,
+    such as P1.3, or P1.3b for a second measurement of it. Raises ``PredictionFailed`` outside,
     for NaN too.
     """
-    low, high = _interval(predicted, within, relative, interval)
+    low, high, allowed = _interval(predicted, within, relative, interval)
     values = torch.as_tensor(measured, dtype=torch.float64).flatten()
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
     distance = (values - predicted).abs().nan_to_num(nan=float("inf"))
     worst = float(values[distance.argmax()])
-    shown = Prediction(
-        id, claim, f"{predicted:.{digits}g}", f"{low:.{digits}g} … {high:.{digits}g}",
-        f"{worst:.{digits}g}",
-    )  # fmt: skip
-    if not ((values >= low) & (values <= high)).all():
-        raise PredictionFailed(str(shown).replace("): holds", "): FAILS"))
-    _glue(shown)
-    print(shown)
-    return shown
+    holds = bool(((values >= low) & (values <= high)).all())
+    prediction = Prediction(
+        id, claim, f"{predicted:.{digits}g}", allowed, f"{worst:.{digits}g}", holds
+    )
+    prediction.show()
+    if not holds:
+        raise PredictionFailed(str(prediction))
 
 
 def _interval(
@@ -110,21 +132,18 @@ def _interval(
     within: float | None,
     relative: float | None,
     interval: tuple[float, float] | None,
-) -> tuple[float, float]:
+) -> tuple[float, float, str]:
+    """The lowest and the highest that is allowed, and how to say it."""
     given = [x for x in (within, relative, interval) if x is not None]
     if len(given) != 1:
         raise ValueError(f"give one of within, relative or interval, got {len(given)} of them")
     if interval is not None:
-        low, high = interval
+        low, high, said = *interval, f"{interval[0]:g} … {interval[1]:g}"
+    elif within is not None:
+        low, high, said = predicted - within, predicted + within, f"± {within:g}"
     else:
-        reach = within if within is not None else abs(predicted) * (relative or 0.0)
-        low, high = predicted - reach, predicted + reach
+        reach = abs(predicted) * (relative or 0.0)
+        low, high, said = predicted - reach, predicted + reach, f"± {100 * (relative or 0.0):g} %"
     if not low < high:
         raise ValueError(f"the interval must go from low to high, got {low} … {high}")
-    return low, high
-
-
-def _glue(prediction: Prediction) -> None:
-    """Keep the parts for the book's page of predictions; only where a notebook is running."""
-    if "IPython" not in sys.modules:
-        return
+    return low, high, said

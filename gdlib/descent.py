@@ -171,14 +171,14 @@ def _traced(function: Callable, calls: int) -> Callable:
 def _lean(graph: GraphModule) -> Callable:
     """The graph without operations that change nothing."""
     aten = torch.ops.aten
+    reshapes = (aten.view.default, aten.expand.default, aten._unsafe_view.default)
     for node in graph.graph.nodes:
         if node.op != "call_function" or not node.all_input_nodes:
             continue
         before = node.all_input_nodes[0]
-        shapes = [n.meta["val"].shape for n in (node, before) if isinstance(n.meta.get("val"), Tensor)]
-        reshapes = (aten.view.default, aten.expand.default, aten._unsafe_view.default)
-        same = node.target in reshapes and len(shapes) == 2 and shapes[0] == shapes[1]
-        if same or node.target == aten.detach.default:
+        values = node.meta.get("val"), before.meta.get("val")
+        same = all(isinstance(v, Tensor) for v in values) and values[0].shape == values[1].shape
+        if (same and node.target in reshapes) or node.target == aten.detach.default:
             node.replace_all_uses_with(before)
     graph.graph.eliminate_dead_code()
     graph.recompile()
@@ -187,7 +187,7 @@ def _lean(graph: GraphModule) -> Callable:
 
 @contextmanager
 def _threads_for(w: Tensor, data: tuple[Tensor, ...], batches: Sampler | None) -> Iterator[None]:
-    """One thread for small problems, where threads cost more than they give; the setting comes back."""
+    """One thread for small problems, where threads cost more than they give; given back after."""
     examples = batches.batch_size if batches else len(data[0]) if data else 1
     before = torch.get_num_threads()
     if w.numel() * examples <= SMALL:

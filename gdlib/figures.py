@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.contour import QuadContourSet
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -105,8 +106,13 @@ def label_end(ax: Axes, line: Line2D, text: str) -> None:
 
 
 def draw_map(
-    ax: Axes, x: Tensor | Sequence[float], y: Tensor | Sequence[float], values: Tensor, *, label: str
-):
+    ax: Axes,
+    x: Tensor | Sequence[float],
+    y: Tensor | Sequence[float],
+    values: Tensor,
+    *,
+    label: str,
+) -> QuadMesh:
     """A table of numbers ``(len(y), len(x))`` as a map on logarithmic axes, with a colour bar.
 
     Each cell is centred on its x and y. What is not finite stays white, hatched.

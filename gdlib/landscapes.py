@@ -38,7 +38,7 @@ def _positive(name: str, value: float) -> float:
 
 
 def parabola(curvature: float = 1.0) -> Landscape:
-    """The one-weight loss ``curvature · w² / 2``; its second derivative is ``curvature`` everywhere.
+    """The one-weight loss ``curvature · w² / 2``; its second derivative is ``curvature``.
 
     Gradient descent multiplies w by ``1 - lr · curvature`` at every step.
     Raises ``ValueError`` if the curvature is not positive.
@@ -102,7 +102,7 @@ def double_well(tilt: float = 0.3) -> Landscape:
 
 
 def _largest_root(cubic: Tensor) -> float:
-    """The largest real root of a cubic with positive leading coefficient, by Newton from the right."""
+    """The largest real root of a cubic that rises to the right, by Newton's method."""
     a, b, c, d = cubic.tolist()
     w = 3.0
     for _ in range(60):
@@ -148,7 +148,7 @@ def saddle() -> Landscape:
 def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
     """The module as a function ``f(w, x)`` of the flat vector ``w`` of all its parameters.
 
-    The order is that of ``module.parameters()``; ``w`` has shape ``(d,)``, as ``network_loss`` gives it.
+    ``w`` has shape ``(d,)`` and the order of ``module.parameters()``, as in ``network_loss``.
     """
     shapes = {name: p.shape for name, p in module.named_parameters()}
     sizes = [shape.numel() for shape in shapes.values()]

@@ -44,7 +44,9 @@ def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tupl
         runs = torch.broadcast_shapes(*shapes.values())
     except RuntimeError:
         listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-        raise ValueError(f"the settings must broadcast to one shape of runs, got {listed}") from None
+        raise ValueError(
+            f"the settings must broadcast to one shape of runs, got {listed}"
+        ) from None
     values = settings.values()
     return [v.unsqueeze(-1) if isinstance(v, Tensor) and v.dim() else v for v in values], runs
 
@@ -199,9 +201,7 @@ def _adam(
         move = -lr / (1 - beta1**count) * mean / spread
         return (move - lr * decay * w if decoupled else move), (mean, square, count)
 
-    return Rule(
-        name, runs, lambda w: (torch.zeros_like(w), torch.zeros_like(w), _zero(w)), step
-    )
+    return Rule(name, runs, lambda w: (torch.zeros_like(w), torch.zeros_like(w), _zero(w)), step)
 
 
 def _is_zero(setting: Setting) -> bool:
