@@ -1,0 +1,43 @@
+# The verbs of Downhill. `make` alone lists them.
+PYTHON ?= python3
+BIN = .venv/bin
+READY = .venv/installed
+
+.PHONY: help book test lint lab bench notebooks clean
+.NOTPARALLEL:
+
+help:  ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+book: $(READY)  ## execute every chapter and build the pages into _build/html
+	@$(BIN)/python book/build.py html
+
+test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
+	$(BIN)/python -m pytest tests
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=120 notebooks
+
+lint: $(READY)  ## ruff and pyright only
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+bench: $(READY)  ## measure speed and memory, printed as tables
+	@$(BIN)/python tests/bench.py
+
+notebooks: $(READY)  ## execute the chapters and write them back, with text outputs only
+	@$(BIN)/python book/build.py notebooks
+
+clean:  ## remove what was built (keeps .venv)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+# The stamp is written last: an installation that was interrupted starts again.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) \
+	  else "Downhill needs Python 3.11 or later; %s is %s. Try: make book PYTHON=python3.11" % (sys.executable, v))'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@

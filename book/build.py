@@ -1,0 +1,127 @@
+"""Build the book, or execute the chapters and write them back. Called by ``make``.
+
+    python book/build.py html        every chapter from scratch, then _build/html
+    python book/build.py notebooks   every chapter from scratch, back into notebooks/ with text only
+"""
+
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+# Sphinx writes here; only a complete site is moved to SITE.
+UNFINISHED = ROOT / "_build" / "unfinished"
+
+
+def chapters() -> list[Path]:
+    """The notebooks that _toc.yml names, in its order."""
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf8")
+    return [ROOT / f"{name}.ipynb" for name in re.findall(r"file:\s*(notebooks/\S+)", toc)]
+
+
+def explain(chapter: Path, error: Exception) -> str:
+    """Which cell of which chapter failed, and with what."""
+    cells = [c for c in nbformat.read(chapter, as_version=4).cells if c.cell_type == "code"]
+    failed = [n for n, c in enumerate(cells, 1) if c.source.strip() and c.source in str(error)]
+    number = f"code cell {failed[0]} of {len(cells)}" if failed else "a code cell"
+    return f"{error}\n{chapter.relative_to(ROOT)}, {number}, stopped with the error above."
+
+
+def build_html() -> str | None:
+    """Build the site. Returns what went wrong, or None when it stands complete in SITE."""
+    from jupyter_book.sphinx import build_sphinx
+    from sphinx.util.console import nocolor
+
+    if not sys.stdout.isatty():
+        nocolor()
+    # An old site next to a failed build would look like its result.
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
+    result = build_sphinx(
+        ROOT,
+        UNFINISHED / "html",
+        path_config=ROOT / "_config.yml",
+        noconfig=True,
+        confoverrides={
+            "external_toc_path": str(ROOT / "_toc.yml"),
+            "latex_individualpages": False,
+            "nitpicky": True,
+        },
+        warningiserror=True,
+        keep_going=True,
+    )
+    if isinstance(result, Exception):
+        cause = result.__cause__
+        if isinstance(cause, CellExecutionError | CellTimeoutError):
+            return explain(Path(str(result)), cause)
+        return f"{type(result).__name__}: {result}"
+    if result:
+        return "The build gave warnings (see WARNING above), and a warning is an error here."
+    (UNFINISHED / "html").rename(SITE)
+    shutil.rmtree(UNFINISHED)
+    return None
+
+
+def keep_text(notebook: nbformat.NotebookNode) -> None:
+    """Drop what diffs cannot show and nbval does not compare: pictures, pages, widgets, versions."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            for kind in list(output.get("data", {})):
+                if kind == "text/html" or kind.startswith("image/") or "widget" in kind:
+                    del output.data[kind]
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+
+
+def execute_chapters() -> str | None:
+    """Execute every chapter and write it back. A chapter that fails is left as it was."""
+    for chapter in chapters():
+        print(f"{chapter.relative_to(ROOT)} … ", end="", flush=True)
+        started = time.perf_counter()
+        notebook = nbformat.read(chapter, as_version=4)
+        client = NotebookClient(
+            notebook,
+            timeout=300,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(chapter.parent)}},
+        )
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError) as error:
+            return explain(chapter, error)
+        keep_text(notebook)
+        nbformat.write(notebook, chapter)
+        print(f"{time.perf_counter() - started:.0f} s")
+    return None
+
+
+def main(verb: str) -> int:
+    """Do what ``verb`` says, and say how it went. Returns the exit status."""
+    # A progress bar is for the person who waits; in a stored output it would be noise.
+    os.environ["TQDM_DISABLE"] = "1"
+    started = time.perf_counter()
+    problem = {"html": build_html, "notebooks": execute_chapters}[verb]()
+    if problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    where = f"Open {SITE / 'index.html'}" if verb == "html" else "The chapters are up to date"
+    print(f"\n{where} ({time.perf_counter() - started:.0f} s).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
