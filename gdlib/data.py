@@ -2,9 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import torch
 from torch import Tensor
+
+
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """The value, if it is a whole number of at least ``least``; else ``ValueError`` with the value."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
 
 
 def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
@@ -13,7 +21,7 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
     Source: Sobh, "PyTorch: Gradient Descent, Stochastic Gradient Descent and Mini Batch Gradient
     Descent", with 100 points; here in float64 and seeded.
     """
-    _count("examples", examples)
+    check_count("examples", examples)
     generator = torch.Generator().manual_seed(seed)
     x = torch.linspace(-1, 1, examples, dtype=torch.float64)[:, None]
     noise = torch.rand(x.shape, generator=generator, dtype=torch.float64)
@@ -86,15 +94,10 @@ def _sampler(
     drop_last: bool,
     order: Callable[[int, torch.Generator], Tensor],
 ) -> Sampler:
-    _count("batch_size", batch_size)
-    seeds = torch.as_tensor(seed)
-    if seeds.is_floating_point() or seeds.is_complex() or not seeds.numel():
+    check_count("batch_size", batch_size)
+    whole = isinstance(seed, Integral) or (
+        isinstance(seed, Tensor) and seed.numel() > 0 and seed.dtype in (torch.int64, torch.int32)
+    )
+    if not whole:
         raise TypeError(f"seed must be an integer or a tensor of integers, got {seed!r}")
-    return Sampler(int(batch_size), drop_last, seeds, order)
-
-
-def _count(name: str, value: int) -> None:
-    if isinstance(value, bool) or int(value) != value:
-        raise ValueError(f"{name} must be a whole number, got {value}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    return Sampler(int(batch_size), drop_last, torch.as_tensor(seed), order)

@@ -12,7 +12,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_map
 
-from gdlib.data import Sampler
+from gdlib.data import Sampler, check_count
 from gdlib.landscapes import Landscape
 from gdlib.rules import Rule, State
 
@@ -231,10 +231,8 @@ def _start(
 
 
 def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> None:
-    if isinstance(steps, bool) or int(steps) != steps or steps < 0:
-        raise ValueError(f"steps must be a whole number, 0 or more, got {steps}")
-    if isinstance(every, bool) or int(every) != every or every < 1:
-        raise ValueError(f"every must be a whole number, 1 or more, got {every}")
+    check_count("steps", steps, least=0)
+    check_count("every", every)
     unknown = [name for name in record if name not in RECORDS]
     if isinstance(record, str) or unknown:
         raise ValueError(f"record must be a tuple out of {RECORDS}, got {record!r}")

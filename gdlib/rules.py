@@ -6,6 +6,7 @@ settings broadcast together to the shape of the runs, which ``torch.optim`` cann
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ class Rule:
 def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tuple[list, torch.Size]:
     """The settings, checked and ready to broadcast against ``(runs…, d)``, and the runs' shape."""
     for name, value in settings.items():
-        number = torch.as_tensor(value)
-        if number.dtype == torch.bool or number.is_complex():
+        if isinstance(value, bool) or not isinstance(value, Real | Tensor):
             raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
+        number = torch.as_tensor(value)
         limit = (upto or {}).get(name, float("inf"))
         wrong = number[~((number >= 0) & (number < limit))]
         if wrong.numel():
@@ -86,15 +87,15 @@ def _ball(
     )
 
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
-        velocity, first = state
+        velocity, started = state  # 0 at the first step, 1 afterwards: dampening spares the first
         grad = _decayed(grad, decay, w)
-        damped = grad if _is_zero(dampening) else grad * torch.where(first, 1, 1 - dampening)
+        damped = grad if _is_zero(dampening) else grad * (1 - dampening * started)
         velocity = beta * velocity + damped
         direction = grad + beta * velocity if nesterov else velocity
-        return -lr * direction, (velocity, torch.zeros_like(first))
+        return -lr * direction, (velocity, torch.ones_like(started))
 
     def init(w: Tensor) -> State:
-        return torch.zeros_like(w), torch.ones((), dtype=torch.bool, device=w.device)
+        return torch.zeros_like(w), _zero(w)
 
     return Rule(name, runs, init, step)
 

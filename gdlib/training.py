@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
+from gdlib.data import check_count
+
 
 @dataclass(frozen=True)
 class History:
@@ -47,8 +49,7 @@ def train(
     batch; by default they stay where they are. An interrupt ends the training and returns what was
     done so far. Raises ``ValueError`` for arguments out of range and for an empty loader.
     """
-    if isinstance(epochs, bool) or int(epochs) != epochs or epochs < 0:
-        raise ValueError(f"epochs must be a whole number, 0 or more, got {epochs}")
+    check_count("epochs", epochs, least=0)
     if schedule_per not in ("epoch", "step"):
         raise ValueError(f"schedule_per must be 'epoch' or 'step', got {schedule_per!r}")
     if isinstance(scheduler, ReduceLROnPlateau) and schedule_per == "step":

@@ -1,0 +1,120 @@
+import pytest
+import torch
+from torch import nn
+
+from gdlib import landscapes
+from gdlib.landscapes import initial_weights, network_loss, network_output
+
+SURFACES = {
+    "parabola": landscapes.parabola(3.0),
+    "ravine": landscapes.ravine(10.0),
+    "huber": landscapes.huber(0.3),
+    "double_well": landscapes.double_well(0.3),
+    "himmelblau": landscapes.himmelblau(),
+    "saddle": landscapes.saddle(),
+}
+
+
+def gradient(loss, w):
+    w = w.clone().requires_grad_()
+    loss(w).backward()
+    return w.grad
+
+
+def central_differences(loss, w, h=1e-5):
+    sides = [w + s * h * e for e in torch.eye(len(w), dtype=w.dtype) for s in (1, -1)]
+    up_down = torch.stack([loss(side) for side in sides]).reshape(len(w), 2)
+    return (up_down[:, 0] - up_down[:, 1]) / (2 * h)
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_the_gradient_is_that_of_finite_differences(name):
+    surface = SURFACES[name]
+    low, high = torch.tensor(surface.box, dtype=torch.float64).T
+    for u in torch.rand(20, len(low), dtype=torch.float64, generator=torch.Generator().manual_seed(1)):
+        w = low + u * (high - low)
+        torch.testing.assert_close(
+            gradient(surface.loss, w), central_differences(surface.loss, w), rtol=1e-6, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_the_known_minima_are_flat_and_no_drawn_point_is_lower(name):
+    surface = SURFACES[name]
+    for minimum in surface.minima:
+        assert gradient(surface.loss, minimum).abs().max() < 1e-7
+    axes = [torch.linspace(*side, 101, dtype=torch.float64) for side in surface.box]
+    grid = torch.cartesian_prod(*axes).reshape(-1, len(axes))
+    lowest = min(surface.loss(w) for w in grid)
+    assert all(surface.loss(m) <= lowest + 1e-12 for m in surface.minima)
+
+
+@pytest.mark.parametrize("tilt", [-1.5, -0.3, 0.0, 0.3, 1.5])
+def test_the_deeper_valley_lies_on_the_side_that_the_tilt_says(tilt):
+    minima = landscapes.double_well(tilt).minima.flatten()
+    expected = [-1, 1] if tilt == 0 else [-1 if tilt > 0 else 1]
+    assert minima.sign().tolist() == expected
+
+
+def test_huber_is_a_parabola_inside_its_corner_and_a_line_of_slope_corner_outside():
+    loss = landscapes.huber(0.3).loss
+    assert gradient(loss, torch.tensor([0.2])).item() == pytest.approx(0.2)
+    assert gradient(loss, torch.tensor([-5.0])).item() == pytest.approx(-0.3)
+    inside, outside = loss(torch.tensor([0.3])), loss(torch.tensor([0.3 + 1e-6]))
+    assert (outside - inside).item() == pytest.approx(0.3e-6, rel=0.2)
+
+
+def test_a_network_is_the_module_that_it_was_made_from():
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    x, y = torch.randn(7, 3).double(), torch.randn(7, 2).double()
+    network = network_loss(module, nn.functional.mse_loss)
+
+    torch.testing.assert_close(network_output(module)(network.start, x), module(x))
+    nn.functional.mse_loss(module(x), y).backward()
+    expected = torch.cat([p.grad.flatten() for p in module.parameters()])
+    torch.testing.assert_close(gradient(lambda w: network.loss(w, x, y), network.start), expected)
+
+
+def test_the_start_of_a_network_does_not_move_when_the_module_trains():
+    module = nn.Linear(1, 1)
+    network = network_loss(module, nn.functional.mse_loss)
+    before = network.start.clone()
+    with torch.no_grad():
+        module.weight.add_(1.0)
+    assert torch.equal(network.start, before)
+
+
+def test_initial_weights_are_those_of_modules_made_after_seeding():
+    def make():
+        return nn.Linear(2, 3)
+
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    rows = initial_weights(make, [7, 8])
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(8)
+    expected = torch.cat([p.detach().flatten() for p in make().parameters()])
+    assert torch.equal(rows[1], expected) and rows.shape == (2, 9)
+
+
+@pytest.mark.parametrize(
+    ("make", "bad"),
+    [
+        (landscapes.parabola, 0.0), (landscapes.parabola, -1.0), (landscapes.parabola, float("nan")),
+        (landscapes.ravine, 0.5), (landscapes.ravine, float("inf")), (landscapes.huber, 0.0),
+        (landscapes.double_well, 1.6), (landscapes.double_well, float("nan")),
+    ],
+)  # fmt: skip
+def test_a_shape_that_is_none_is_refused_with_its_value(make, bad):
+    with pytest.raises(ValueError, match=f"got {bad}"):
+        make(bad)
+
+
+def test_a_module_without_parameters_is_refused():
+    with pytest.raises(ValueError, match=r"no parameters to train: ReLU\(\)"):
+        network_loss(nn.ReLU(), nn.functional.mse_loss)
+
+
+def test_no_seeds_give_no_weights():
+    with pytest.raises(ValueError, match="at least one seed"):
+        initial_weights(lambda: nn.Linear(1, 1), [])

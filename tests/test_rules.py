@@ -1,0 +1,174 @@
+"""Every rule equals its torch.optim namesake, step for step, from step 0."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdlib import rules
+
+rate = st.floats(1e-4, 0.5)
+factor = st.floats(0.0, 0.99)
+decay = st.sampled_from([0.0, 0.01, 0.3])
+eps = st.sampled_from([1e-10, 1e-8, 1e-3])
+
+
+def follow_rule(rule, start, target, steps):
+    """The weights after every step, down a bowl whose gradient is bounded: no setting blows up."""
+    w, state, path = start, rule.init(start), []
+    for _ in range(steps):
+        move, state = rule.step((w - target).tanh(), state, w)
+        w = w + move
+        path.append(w)
+    return torch.stack(path)
+
+
+def follow_optimizer(make, start, target, steps):
+    w = start.clone().requires_grad_()
+    optimizer, path = make([w]), []
+    for _ in range(steps):
+        w.grad = (w.detach() - target).tanh()
+        optimizer.step()
+        path.append(w.detach().clone())
+    return torch.stack(path)
+
+
+def assert_same_path(rule, make, seed):
+    generator = torch.Generator().manual_seed(seed)
+    start, target = torch.randn(2, 5, dtype=torch.float64, generator=generator)
+    ours = follow_rule(rule, start, target, 12)
+    theirs = follow_optimizer(make, start, target, 12)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), lr=rate, weight_decay=decay)
+def test_gd_is_sgd(seed, lr, weight_decay):
+    assert_same_path(
+        rules.gd(lr, weight_decay),
+        lambda w: torch.optim.SGD(w, lr=lr, weight_decay=weight_decay),
+        seed,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), lr=rate, beta=st.floats(0.01, 0.99),
+    dampening=st.floats(0, 0.9), weight_decay=decay,
+)  # fmt: skip
+def test_momentum_is_sgd_with_momentum_and_dampening(seed, lr, beta, dampening, weight_decay):
+    assert_same_path(
+        rules.momentum(lr, beta, dampening, weight_decay),
+        lambda w: torch.optim.SGD(
+            w, lr=lr, momentum=beta, dampening=dampening, weight_decay=weight_decay
+        ),
+        seed,
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), lr=rate, beta=st.floats(0.01, 0.99), weight_decay=decay)
+def test_nesterov_is_sgd_with_nesterov(seed, lr, beta, weight_decay):
+    assert_same_path(
+        rules.nesterov(lr, beta, weight_decay),
+        lambda w: torch.optim.SGD(
+            w, lr=lr, momentum=beta, nesterov=True, weight_decay=weight_decay
+        ),
+        seed,
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), lr=rate, lr_decay=st.floats(0, 1), eps=eps, weight_decay=decay)
+def test_adagrad_is_adagrad(seed, lr, lr_decay, eps, weight_decay):
+    assert_same_path(
+        rules.adagrad(lr, lr_decay, eps, weight_decay),
+        lambda w: torch.optim.Adagrad(
+            w, lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay
+        ),
+        seed,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), lr=rate, beta=factor, eps=eps, weight_decay=decay,
+    momentum=st.sampled_from([0.0, 0.5, 0.9]), centered=st.booleans(),
+)  # fmt: skip
+def test_rmsprop_is_rmsprop(seed, lr, beta, eps, weight_decay, momentum, centered):
+    if centered:  # with beta = 0 the centred variance is nothing but rounding errors
+        beta, eps = max(beta, 0.1), max(eps, 1e-3)
+    assert_same_path(
+        rules.rmsprop(lr, beta, eps, weight_decay, momentum, centered),
+        lambda w: torch.optim.RMSprop(
+            w, lr=lr, alpha=beta, eps=eps, weight_decay=weight_decay, momentum=momentum,
+            centered=centered,
+        ),  # fmt: skip
+        seed,
+    )
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), lr=rate, beta1=factor, beta2=factor, eps=eps, weight_decay=decay)
+def test_adam_is_adam_and_adamw_is_adamw(name, seed, lr, beta1, beta2, eps, weight_decay):
+    theirs = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    assert_same_path(
+        getattr(rules, name)(lr, beta1, beta2, eps, weight_decay),
+        lambda w: theirs(w, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay),
+        seed,
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lr: rules.gd(lr),
+        lambda lr: rules.momentum(lr, beta=torch.tensor([0.0, 0.5, 0.9])),
+        lambda lr: rules.nesterov(lr),
+        lambda lr: rules.adagrad(lr),
+        lambda lr: rules.rmsprop(lr),
+        lambda lr: rules.adam(lr),
+        lambda lr: rules.adamw(lr),
+    ],
+)
+def test_settings_per_run_are_those_runs_one_by_one(make):
+    lrs = torch.tensor([0.01, 0.1, 0.3], dtype=torch.float64)
+    start = torch.linspace(-1, 1, 4, dtype=torch.float64)
+    together = follow_rule(make(lrs), start.expand(3, 4), 0.25, 8)
+    assert make(lrs).runs == (3,)
+    for k, lr in enumerate(lrs):
+        alone = follow_rule(make(lr.expand(3)), start.expand(3, 4), 0.25, 8)
+        torch.testing.assert_close(together[:, k], alone[:, k], rtol=1e-13, atol=0)
+
+
+def test_settings_broadcast_to_the_shape_of_the_runs():
+    rule = rules.momentum(lr=torch.ones(4, 1) / 10, beta=torch.tensor([0.0, 0.5, 0.9]))
+    assert rule.runs == (4, 3)
+
+
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"])
+def test_a_learning_rate_that_is_no_rate_is_refused_with_its_value(name, bad):
+    with pytest.raises(ValueError, match=f"lr must be finite and not negative, got {bad:g}"):
+        getattr(rules, name)(lr=bad)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_momentum_outside_its_interval_is_refused_with_its_value(bad):
+    for rule in (rules.momentum, rules.nesterov):
+        with pytest.raises(ValueError, match=rf"beta must be in \[0, 1\), got {bad:g}"):
+            rule(lr=0.1, beta=bad)
+        with pytest.raises(ValueError, match=rf"got {bad:g}"):
+            rule(lr=0.1, beta=torch.tensor([0.5, bad]))
+
+
+def test_settings_that_do_not_broadcast_name_their_shapes():
+    with pytest.raises(ValueError, match=r"lr \(3,\), beta \(4,\)"):
+        rules.momentum(lr=torch.ones(3), beta=torch.zeros(4))
+
+
+@pytest.mark.parametrize("bad", ["0.1", None, True])
+def test_a_setting_that_is_no_number_is_refused(bad):
+    with pytest.raises(TypeError, match="lr must be a number"):
+        rules.gd(lr=bad)
