@@ -1,0 +1,214 @@
+"""What moves: paths, dots, images, pick markers and sentences, as numbers and as first drawn."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gdlib.explore.pack import Payload
+from gdlib.explore.sliders import LIMIT, Slider, as_array, fit, known
+from gdlib.explore.stage import frame, keep_near, to_svg
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A path or a cloud of dots: x and y have the shape (*slider axes or 1, points)."""
+
+    kind: str
+    axes: Axes
+    x: np.ndarray
+    y: np.ndarray
+    color: str
+    width: float
+    dots: float
+    head: float
+    label: str
+    upto: int | None
+
+    def pack(self, payload: Payload, scale: int) -> dict[str, object]:
+        x, y = keep_near(self.axes, *to_svg(self.axes, self.x, self.y))
+        self._check_visible(x, y)
+        there = np.isfinite(x) & np.isfinite(y)
+        count = None
+        if self.kind == "path" and not there.all():
+            ends = np.where(there.all(-1), there.shape[-1], np.argmin(there, axis=-1))
+            count = payload.add(ends[..., None])
+        hold = _hold if self.kind == "path" else _hide
+        channels = [payload.add(np.rint(hold(v) * scale)) for v in (x, y)]
+        left, _, width, _ = frame(self.axes)
+        return {
+            "kind": self.kind, "x": channels[0], "y": channels[1], "count": count,
+            "upto": self.upto, "middle": round((left + width / 2) * scale),
+        }  # fmt: skip
+
+    def _check_visible(self, x: np.ndarray, y: np.ndarray) -> None:
+        left, top, width, height = frame(self.axes)
+        inside = (x >= left - 1) & (x <= left + width + 1)
+        if not (inside & (y >= top - 1) & (y <= top + height + 1)).any():
+            raise ValueError(
+                f"no point of the {self.kind} lies inside its axes; set the limits, which are "
+                f"x {self.axes.get_xlim()}, y {self.axes.get_ylim()}"
+            )
+
+    def svg(self, points: Sequence[tuple[int, int]], scale: int, clip: str) -> str:
+        """The mark at the first position. The browser's script writes the same attributes."""
+        line = " ".join(f"{x},{y}" for x, y in points) if self.width else ""
+        dots = "".join(f"M{x} {y}h0" for x, y in points) if self.dots else ""
+        head = "M{} {}h0".format(*points[-1]) if self.head and points else ""
+        parts = []
+        if self.width:
+            parts.append(f'<polyline fill="none" {_stroke(self.width)} points="{line}"/>')
+        if self.dots:
+            parts.append(f'<path class="dots" {_stroke(self.dots)} d="{dots}"/>')
+        if self.head:
+            parts.append(f'<path class="head" {_stroke(self.head)} d="{head}"/>')
+        text = f'<text fill="{escape(self.color)}" font-size="10">{escape(self.label)}</text>'
+        return (
+            f'<g data-actor="{self.kind}" clip-path="url(#{clip})" stroke="{escape(self.color)}" '
+            f'stroke-linecap="round" stroke-linejoin="round"><g transform="scale({1 / scale})">'
+            f"{''.join(parts)}</g>{text if self.label else ''}</g>"
+        )
+
+
+def _stroke(width: float) -> str:
+    return f'stroke-width="{width}" vector-effect="non-scaling-stroke"'
+
+
+def _hold(values: np.ndarray) -> np.ndarray:
+    """The last finite value in place of those that are not: never drawn, they pack small."""
+    index = np.where(np.isfinite(values), np.arange(values.shape[-1]), 0)
+    held = np.take_along_axis(values, np.maximum.accumulate(index, axis=-1), -1)
+    return np.nan_to_num(held)
+
+
+def _hide(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values, nan=-3000.0)
+
+
+@dataclass(frozen=True)
+class Image:
+    """Scalars (*slider axes or 1, rows, columns) in colours; what is not finite is see-through."""
+
+    axes: Axes
+    levels: np.ndarray
+    palette: np.ndarray
+
+    def pack(self, payload: Payload) -> dict[str, object]:
+        *sliders, rows, columns = self.levels.shape
+        channel = payload.add(self.levels.reshape(*sliders, rows * columns))
+        return {
+            "kind": "image", "v": channel, "columns": columns, "rows": rows,
+            "palette": base64.b64encode(self.palette.tobytes()).decode(),
+        }  # fmt: skip
+
+    def svg(self, levels: np.ndarray) -> str:
+        """The image at the first position, as a PNG inside the SVG."""
+        from PIL import Image as Pillow  # matplotlib brings it; only pictures need it
+
+        rows, columns = self.levels.shape[-2:]
+        pixels = self.palette[levels.reshape(rows, columns)]
+        file = io.BytesIO()
+        Pillow.fromarray(pixels).save(file, "png")
+        left, top, width, height = frame(self.axes)
+        return (
+            f'<image data-actor="image" x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" '
+            f'height="{height:.2f}" preserveAspectRatio="none" style="image-rendering: pixelated" '
+            f'href="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"/>'
+        )
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A marker that stands at the sliders' values and sets them when it is moved."""
+
+    axes: Axes
+    x: int | None
+    y: int | None
+
+    def places(self, sliders: Sequence[Slider], which: int) -> list[float] | None:
+        """Where the slider's values lie in the axes: 0 is the left or top edge, 1 the other."""
+        index = self.y if which else self.x
+        if index is None:
+            return None
+        values = sliders[index].values
+        numbers = range(len(values)) if isinstance(values[0], str) else values
+        at = to_svg(self.axes, np.array(numbers, float), np.array(numbers, float))[which]
+        start, length = frame(self.axes)[which], frame(self.axes)[which + 2]
+        places = (at - start) / length
+        if not (np.isfinite(places) & (places > -0.01) & (places < 1.01)).all():
+            raise ValueError(
+                f"pick: the slider {sliders[index].name!r} has values outside the axes, whose "
+                f"limits are {(self.axes.get_ylim if which else self.axes.get_xlim)()}"
+            )
+        return [round(float(p), 4) for p in places]
+
+
+Part = str | tuple[list[str], np.ndarray]
+
+
+def sentence(
+    template: str, sliders: Sequence[Slider], fields: Mapping[str, object], what: str
+) -> list[Part]:
+    """A template as its parts: plain text, or all texts of a field and which one stands where.
+
+    Python formats every value, so the browser needs no formatter and both agree to the letter.
+    """
+    parts: list[Part] = []
+    used: set[str] = set()
+    for literal, name, spec, _ in string.Formatter().parse(template):
+        if literal:
+            parts.append(literal)
+        if name is None:
+            continue
+        used.add(name)
+        parts.append(_texts(_field(name, sliders, fields, what), spec or "", name, what))
+    if unused := set(fields) - used:
+        raise ValueError(f"{what} got {sorted(unused)}, which its template does not use")
+    return parts
+
+
+def _field(
+    name: str, sliders: Sequence[Slider], fields: Mapping[str, object], what: str
+) -> np.ndarray:
+    if name in fields:
+        return fit(as_array(fields[name]), sliders, (), f"{what}: {name}")
+    for i, slider in enumerate(sliders):
+        if slider.name == name:
+            shape = [1] * len(sliders)
+            shape[i] = -1
+            return np.array(slider.values).reshape(shape)
+    raise ValueError(
+        f"{what} does not know the field {name!r}; {known(s.name for s in sliders)}"
+        + (f", and the arrays {', '.join(map(repr, fields))}" if fields else "")
+    )
+
+
+def _texts(values: np.ndarray, spec: str, name: str, what: str) -> tuple[list[str], np.ndarray]:
+    spec, _, otherwise = spec.partition("|")
+    distinct, where = np.unique(values, return_inverse=True)
+    try:
+        written = [_format(value, spec, otherwise) for value in distinct.tolist()]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{what}: cannot write {name!r} as {spec!r}: {error}") from None
+    texts = list(dict.fromkeys(written))
+    if len(texts) > LIMIT:
+        raise ValueError(
+            f"{what}: {name!r} makes {len(texts)} different texts, more than {LIMIT}; "
+            "ask for fewer digits"
+        )
+    number = {text: i for i, text in enumerate(texts)}
+    return texts, np.array([number[text] for text in written])[where].reshape(values.shape)
+
+
+def _format(value: object, spec: str, otherwise: str) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return otherwise or {"inf": "∞", "-inf": "−∞", "nan": "NaN"}[str(value)]
+    return format(value, spec)

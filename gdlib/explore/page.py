@@ -1,0 +1,199 @@
+"""An Explorer as HTML: drawn at its first position, with all its numbers inline."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlib.explore.actors import Image, Part
+from gdlib.explore.pack import Payload
+from gdlib.explore.stage import draw_stage, frame, size
+
+if TYPE_CHECKING:
+    from gdlib.explore import Explorer
+
+SCALES = (8, 4, 2)  # steps to a point (1/72 inch): the finest one that fits the budget
+BUDGET = 200_000  # bytes of numbers; a page's figure has 300 KB, picture and texts included
+NARROW = 0.9  # CSS pixels to a point below which text gets too small: the stage then scrolls
+
+
+class Page:
+    """The pieces both hosts are made of. ``meta`` and ``data`` are what the script reads."""
+
+    def __init__(self, explorer: Explorer) -> None:
+        self.explorer = explorer
+        self.sliders = explorer.sliders
+        self.id = f"fig-{explorer.name}"
+        self.prefix = f"{self.id}--"
+        self.start = [s.start for s in self.sliders]
+        self.static = draw_stage(explorer.figure, self.prefix)  # first: it settles the layout
+        for self.scale in SCALES:
+            self._pack()
+            if len(self.data) <= BUDGET:
+                break
+
+    def html(self) -> str:
+        """The page's version, complete."""
+        meta = json.dumps(self.meta, ensure_ascii=False, separators=(",", ":"))
+        data = base64.b64encode(self.data).decode()
+        return (
+            f'<div class="explorer" id="{self.id}">'
+            f"{self.top()}{self._controls()}{self.bottom(True)}"
+            "<noscript><p>The sliders need JavaScript; without it this is the picture at their "
+            "first position.</p></noscript>"
+            f'<script type="application/json" class="explorer-meta">{_json(meta)}</script>'
+            f'<script type="text/plain" class="explorer-data">{data}</script></div>'
+        )
+
+    def still(self) -> str:
+        """What a saved notebook keeps: picture and sentences, without sliders and numbers."""
+        return f'<div class="explorer">{self.top()}{self.bottom(False)}</div>'
+
+    def top(self) -> str:
+        """Task and stage."""
+        task = self.explorer.task
+        tried = f'<p class="explorer-task"><b>Try</b> {escape(task)}</p>' if task else ""
+        return f'{tried}<div class="explorer-stage">{self._canvas()}</div>'
+
+    def bottom(self, live: bool) -> str:
+        """Sentences, and the buttons of the page where it is ``live``."""
+        texts = {what: escape(self._now(parts)) for what, parts in self.explorer.sentences.items()}
+        html = ""
+        if "readout" in texts:
+            html += f'<p class="explorer-readout" data-text="readout">{texts["readout"]}</p>'
+        if "pytorch" in texts:
+            code = f'<code data-text="pytorch">{texts["pytorch"]}</code>'
+            html += f'<pre class="explorer-pytorch" tabindex="0">{code}</pre>'
+        return html + (_buttons(self.explorer.playing is not None) if live else "")
+
+    def _pack(self) -> None:
+        payload = Payload()
+        marks = [
+            m.pack(payload) if isinstance(m, Image) else m.pack(payload, self.scale)
+            for m in self.explorer.marks
+        ]
+        texts = {
+            what: [
+                p if isinstance(p, str) else {"texts": p[0], "v": payload.add(p[1][..., None])}
+                for p in parts
+            ]
+            for what, parts in self.explorer.sentences.items()
+        }
+        sliders = [
+            {
+                "name": s.name, "slug": s.slug, "labels": s.labels,
+                "log": s.is_log and i != self.explorer.playing,  # Play counts positions
+                "values": None if isinstance(s.values[0], str) else s.values,
+            }
+            for i, s in enumerate(self.sliders)
+        ]  # fmt: skip
+        picks = [
+            {
+                "sliders": [p.x, p.y],
+                "places": [p.places(self.sliders, 0), p.places(self.sliders, 1)],
+            }
+            for p in self.explorer.picks
+        ]
+        self.payload = payload
+        self.data = payload.deflated()
+        self.meta = {
+            "prefix": self.prefix, "start": self.start, "play": self.explorer.playing,
+            "scale": self.scale, "sliders": sliders, "actors": marks, "picks": picks,
+            "texts": texts, "channels": payload.specs,
+        }  # fmt: skip
+
+    def _canvas(self) -> str:
+        width, height = size(self.explorer.figure)
+        images, actors, clips = [], [], []
+        for number, (mark, packed) in enumerate(
+            zip(self.explorer.marks, self.meta["actors"], strict=True)
+        ):
+            if isinstance(mark, Image):
+                images.append(mark.svg(self._slice(packed["v"])))
+                continue
+            clip = f"{self.prefix}clip{number}"
+            x, y, w, h = frame(mark.axes)
+            clips.append(
+                f'<clipPath id="{clip}"><rect x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" '
+                f'height="{h:.2f}"/></clipPath>'
+            )
+            actors.append(mark.svg(self._points(packed), self.scale, clip))
+        # Images lie under the axes' own drawing, everything else that moves lies above it.
+        return (
+            f'<div class="explorer-canvas" style="min-width:{min(width * NARROW, 640):.0f}px;'
+            f'max-width:{width * 4 / 3:.0f}px"><svg role="img" '
+            f'aria-label="{escape(self.explorer.alt)}" viewBox="0 0 {width:g} {height:g}" '
+            f'fill="currentColor"><defs>{"".join(clips)}</defs>{"".join(images)}\n{self.static}\n'
+            f"{''.join(actors)}</svg>{self._picks(width, height)}</div>"
+        )
+
+    def _slice(self, channel: int) -> np.ndarray:
+        return self._at_start(self.payload.arrays[channel])
+
+    def _at_start(self, values: np.ndarray) -> np.ndarray:
+        sizes = values.shape[: len(self.start)]
+        return values[tuple(p if n > 1 else 0 for p, n in zip(self.start, sizes, strict=True))]
+
+    def _points(self, packed: dict) -> list[tuple[int, int]]:
+        x, y = self._slice(packed["x"]), self._slice(packed["y"])
+        count = len(x) if packed["count"] is None else int(self._slice(packed["count"])[0])
+        if packed["upto"] is not None:
+            count = min(count, self.start[packed["upto"]] + 1)
+        return [(int(a), int(b)) for a, b in zip(x[:count], y[:count], strict=True)]
+
+    def _now(self, parts: list[Part]) -> str:
+        """A sentence at the first position."""
+        return "".join(p if isinstance(p, str) else p[0][int(self._at_start(p[1]))] for p in parts)
+
+    def _picks(self, width: float, height: float) -> str:
+        html = ""
+        for pick, packed in zip(self.explorer.picks, self.meta["picks"], strict=True):
+            x, y, w, h = frame(pick.axes)
+            at = [
+                50 if row is None else 100 * row[self.start[i]]
+                for i, row in zip(packed["sliders"], packed["places"], strict=True)
+            ]
+            kind = {(True, False): "column", (False, True): "row"}.get(
+                (pick.y is None, pick.x is None), "point"
+            )
+            names = " and ".join(self.sliders[i].name for i in (pick.x, pick.y) if i is not None)
+            first = pick.x if pick.x is not None else pick.y
+            assert first is not None
+            html += (
+                f'<div class="explorer-pick {kind}" role="slider" tabindex="0" '
+                f'aria-label="{escape(names)}: arrow keys move the marker" aria-valuemin="0" '
+                f'aria-valuemax="{len(self.sliders[first].values) - 1}" '
+                f'aria-valuenow="{self.start[first]}" style="left:{100 * x / width:.3f}%;'
+                f"top:{100 * y / height:.3f}%;width:{100 * w / width:.3f}%;"
+                f'height:{100 * h / height:.3f}%">'
+                f'<i style="left:{at[0]:.2f}%;top:{at[1]:.2f}%"></i></div>'
+            )
+        return html
+
+    def _controls(self) -> str:
+        rows = "".join(
+            f'<label class="explorer-row"><span>{escape(s.name)}</span><input type="range" min="0" '
+            f'max="{len(s.values) - 1}" value="{s.start}" data-slider="{s.slug}" '
+            f'aria-valuetext="{escape(s.labels[s.start])}" autocomplete="off" disabled>'
+            f"<output>{escape(s.labels[s.start])}</output></label>"
+            for s in self.sliders
+        )
+        return f'<div class="explorer-controls">{rows}</div>'
+
+
+def _buttons(play: bool) -> str:
+    first = '<button type="button" data-do="play" disabled>Play</button>' if play else ""
+    return (
+        f'<div class="explorer-buttons">{first}<button type="button" data-do="reset" disabled>Reset'
+        '</button><button type="button" data-do="link" disabled>Copy link</button>'
+        '<span class="explorer-status" role="status"></span></div>'
+    )
+
+
+def _json(text: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return text.replace("<", "\\u003c")

@@ -1,0 +1,137 @@
+"""Sliders, and how an array is fitted to them: one leading axis for each slider, in their order."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LIMIT = 65_535  # positions and texts are sent as 16-bit numbers
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A named row of values; the reader sees ``labels``, ``start`` is the first position."""
+
+    name: str
+    values: tuple[float | str, ...]
+    labels: tuple[str, ...]
+    start: int
+
+    @property
+    def slug(self) -> str:
+        """The name as it stands in the page's address."""
+        return slug(self.name)
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the values are floats that grow by a constant ratio, as ``logspace`` does."""
+        if len(self.values) < 3 or not all(isinstance(v, float) and v > 0 for v in self.values):
+            return False
+        steps = np.diff(np.log(np.array(self.values)))
+        return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-4))
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def as_array(values: object) -> np.ndarray:
+    """numpy's view of an array, a list, a range or a tensor (with or without a gradient)."""
+    detach = getattr(values, "detach", None)
+    return np.asarray(detach().cpu() if detach else values)
+
+
+def make_sliders(
+    values: Mapping[str, Iterable], default: Mapping[str, float | str] | None
+) -> tuple[Slider, ...]:
+    """The sliders of a mapping name → values. Raises ``ValueError`` naming the bad one."""
+    if not values:
+        raise ValueError("an Explorer needs at least one slider, got none")
+    starts = dict(default or {})
+    for name in starts:
+        if name not in values:
+            raise ValueError(f"default names the slider {name!r}; {known(values)}")
+    sliders = tuple(_slider(name, row, starts.get(name)) for name, row in values.items())
+    if len({s.slug for s in sliders}) < len(sliders):
+        raise ValueError(f"slider names must differ in letters or digits, got {list(values)}")
+    return sliders
+
+
+def known(names: Iterable[str]) -> str:
+    return f"the sliders are {', '.join(map(repr, names))}"
+
+
+def index_of(name: str, sliders: Sequence[Slider], what: str) -> int:
+    """The position of a slider among the sliders. Raises ``ValueError`` for an unknown name."""
+    for i, slider in enumerate(sliders):
+        if slider.name == name:
+            return i
+    raise ValueError(f"{what} names the slider {name!r}; {known(s.name for s in sliders)}")
+
+
+def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
+    array = as_array(row if hasattr(row, "__array__") else list(row))
+    if array.ndim != 1 or not array.size:
+        raise ValueError(
+            f"slider {name!r} needs a row of at least one value, got shape {array.shape}"
+        )
+    if not slug(name):
+        raise ValueError(f"a slider's name needs a letter or a digit, got {name!r}")
+    if array.size > LIMIT:
+        raise ValueError(f"slider {name!r} has {array.size} values; at most {LIMIT} are possible")
+    if array.dtype.kind not in "iufU":
+        raise TypeError(f"slider {name!r} needs numbers or strings, got {array.dtype}")
+    values = tuple(array.tolist())
+    for position, value in enumerate(values):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"slider {name!r} must be finite, got {value} at position {position}")
+        if value in values[:position]:
+            raise ValueError(f"slider {name!r} has {value!r} twice; its values must differ")
+    return Slider(name, values, _labels(values), _start(name, values, default))
+
+
+def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
+    """The shortest texts of three digits or more that tell all values apart."""
+    if not isinstance(values[0], float):
+        return tuple(str(v) for v in values)
+    for digits in range(3, 18):
+        labels = tuple(f"{v:.{digits}g}" for v in values)
+        if len(set(labels)) == len(values):
+            break
+    return labels
+
+
+def _start(name: str, values: Sequence, default: float | str | None) -> int:
+    if default is None:
+        return len(values) // 2
+    if isinstance(default, str) or isinstance(values[0], str):
+        if default not in values:
+            raise ValueError(f"default of slider {name!r} must be one of {values}, got {default!r}")
+        return values.index(default)
+    if not math.isfinite(default):
+        raise ValueError(f"default of slider {name!r} must be finite, got {default}")
+    return int(np.argmin(np.abs(np.array(values) - default)))
+
+
+def fit(array: np.ndarray, sliders: Sequence[Slider], tail: Sequence[str], what: str) -> np.ndarray:
+    """``array`` with one leading axis for every slider, of the slider's length or 1.
+
+    Axes of the last sliders may be left out: the array does not depend on those. ``tail`` names
+    the axes that follow. Raises ``ValueError`` that says which axis does not fit and what would.
+    """
+    lead = array.ndim - len(tail)
+    sizes = [f"{len(s.values)} or 1" for s in sliders]
+    wanted = f"expected ({', '.join([*sizes, *tail])}), trailing slider axes may be left out"
+    if not 0 <= lead <= len(sliders):
+        raise ValueError(f"{what} has shape {array.shape}; {wanted}")
+    for axis, slider in enumerate(sliders[:lead]):
+        if array.shape[axis] not in (1, len(slider.values)):
+            raise ValueError(
+                f"{what} has shape {array.shape}, which does not fit the slider {slider.name!r}: "
+                f"axis {axis} has {array.shape[axis]}, the slider {len(slider.values)}; {wanted}"
+            )
+    return array.reshape(array.shape[:lead] + (1,) * (len(sliders) - lead) + array.shape[lead:])

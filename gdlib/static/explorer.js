@@ -1,0 +1,345 @@
+/* The Explorer's one script, for two hosts: a page loads it as a classic script and every
+ * `.explorer` in it comes alive; Jupyter imports it as a module (anywidget) and calls `render`.
+ *
+ * What a test or a teacher can hold on to in the DOM:
+ *   .explorer#fig-<name>            one explorer; `data-ready` once its sliders work
+ *   input[type=range][data-slider]  its sliders, 0 … positions − 1; `output` beside each
+ *   [data-actor=path|dots|image]    what moves: `polyline` points, `path` d, `image` href
+ *   .explorer-pick > i              a marker on a map, placed by `left` and `top` in percent
+ *   [data-text=readout|pytorch]     the sentences
+ *   button[data-do=play|reset|link], .explorer-status
+ * Address: #fig-<name>?<slider's slug>=<value>&…
+ */
+"use strict";
+
+/* ---- numbers: undo gdlib/explore/pack.py ---- */
+
+async function unpack(deflated, specs) {
+  const inflate = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(inflate).arrayBuffer());
+  let from = 0;
+  return specs.map(({ shape, delta, wide }) => {
+    const size = shape.reduce((a, b) => a * b);
+    const values = new Int16Array(size);
+    for (let i = 0; i < size; i++) {
+      const zigzag = bytes[from + i] | (wide ? bytes[from + size + i] << 8 : 0);
+      values[i] = (zigzag >>> 1) ^ -(zigzag & 1);
+    }
+    from += wide ? 2 * size : size;
+    for (const axis of delta) {
+      const stride = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+      for (let i = stride; i < size; i++) {
+        if (Math.floor(i / stride) % shape[axis]) values[i] += values[i - stride];
+      }
+    }
+    return { values, shape };
+  });
+}
+
+/* The items of a channel at the sliders' positions; an axis of size 1 does not care. */
+function slice({ values, shape }, at) {
+  const items = shape[shape.length - 1];
+  let offset = 0;
+  at.forEach((position, i) => { offset = offset * shape[i] + (shape[i] > 1 ? position : 0); });
+  return values.subarray(offset * items, (offset + 1) * items);
+}
+
+/* ---- drawing: set attributes, nothing else ---- */
+
+function drawMark(node, actor, channels, at, scale) {
+  const x = slice(channels[actor.x], at), y = slice(channels[actor.y], at);
+  let count = actor.count === null ? x.length : slice(channels[actor.count], at)[0];
+  if (actor.upto !== null) count = Math.min(count, at[actor.upto] + 1);
+  const line = [], dots = [];
+  for (let i = 0; i < count; i++) {
+    line.push(x[i] + "," + y[i]);
+    dots.push("M" + x[i] + " " + y[i] + "h0");
+  }
+  node.querySelector("polyline")?.setAttribute("points", line.join(" "));
+  node.querySelector(".dots")?.setAttribute("d", dots.join(""));
+  node.querySelector(".head")?.setAttribute("d", count ? dots[count - 1] : "");
+  const label = node.querySelector("text");
+  if (!label || !count) return;
+  const right = x[count - 1] > actor.middle;
+  label.setAttribute("x", x[count - 1] / scale + (right ? -7 : 7));
+  label.setAttribute("y", y[count - 1] / scale - 5);
+  label.setAttribute("text-anchor", right ? "end" : "start");
+}
+
+function drawImage(node, actor, channels, at) {
+  const levels = slice(channels[actor.v], at);
+  const canvas = document.createElement("canvas");
+  canvas.width = actor.columns;
+  canvas.height = actor.rows;
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(actor.columns, actor.rows);
+  const palette = actor.colors ??= fromBase64(actor.palette);
+  levels.forEach((level, i) => pixels.data.set(palette.subarray(4 * level, 4 * level + 4), 4 * i));
+  context.putImageData(pixels, 0, 0);
+  node.setAttribute("href", canvas.toDataURL());
+}
+
+const sentence = (parts, channels, at) => parts.map(
+  (part) => part.texts ? part.texts[slice(channels[part.v], at)[0] & 65535] : part).join("");
+
+const fromBase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+/* ---- one explorer: its positions, and everything that follows them ---- */
+
+function createExplorer(root, meta, channels, signal) {
+  const at = [...meta.start];
+  const followers = [];
+  const nodes = [...root.querySelectorAll("[data-actor]")];
+  // Images stand first in the SVG, in their own order; so the order is that of each kind.
+  const actors = ["image", "path", "dots"].flatMap((kind) => {
+    const mine = nodes.filter((node) => node.dataset.actor === kind);
+    return meta.actors.filter((a) => a.kind === kind).map((actor, i) => [mine[i], actor]);
+  });
+  const markers = [...root.querySelectorAll(".explorer-pick")];
+  const texts = Object.keys(meta.texts).map((what) => [root.querySelector(`[data-text=${what}]`), what]);
+
+  function draw() {
+    for (const [node, actor] of actors) {
+      if (actor.kind === "image") drawImage(node, actor, channels, at);
+      else drawMark(node, actor, channels, at, meta.scale);
+    }
+    markers.forEach((marker, i) => drawPick(marker, meta, meta.picks[i], at));
+    for (const [node, what] of texts) node.textContent = sentence(meta.texts[what], channels, at);
+  }
+  const explorer = {
+    at,
+    follow: (follower) => followers.push(follower),
+    /* Move some sliders: {index: position}. Positions off the end stop at the end. */
+    move(changes) {
+      let changed = false;
+      for (const [i, position] of Object.entries(changes)) {
+        const end = meta.sliders[i].labels.length - 1;
+        const next = Math.max(0, Math.min(end, Math.round(position)));
+        changed ||= next !== at[i];
+        at[i] = next;
+      }
+      if (!changed) return;
+      draw();
+      followers.forEach((follower) => follower());
+    },
+    reset: () => explorer.move({ ...meta.start }),
+    readout: () => meta.texts.readout ? sentence(meta.texts.readout, channels, at) : "",
+  };
+  markers.forEach((marker, i) => listenPick(marker, meta, meta.picks[i], explorer, signal));
+  draw();
+  return explorer;
+}
+
+function drawPick(marker, meta, { sliders, places }, at) {
+  const [x, y] = places.map((row, k) => row ? 100 * row[at[sliders[k]]] + "%" : "50%");
+  marker.firstElementChild.style.left = x;
+  marker.firstElementChild.style.top = y;
+  const mine = sliders.filter((i) => i !== null);
+  marker.setAttribute("aria-valuenow", at[mine[0]]);
+  marker.setAttribute("aria-valuetext",
+    mine.map((i) => meta.sliders[i].name + " " + meta.sliders[i].labels[at[i]]).join(", "));
+}
+
+function listenPick(marker, meta, { sliders, places }, explorer, signal) {
+  const nearest = (row, place) => row.reduce(
+    (best, p, i) => Math.abs(p - place) < Math.abs(row[best] - place) ? i : best, 0);
+  const pointAt = (event) => {
+    const box = marker.getBoundingClientRect();
+    const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const changes = {};
+    places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, place[k]); });
+    explorer.move(changes);
+  };
+  marker.addEventListener("pointerdown", (event) => {
+    marker.setPointerCapture(event.pointerId);
+    pointAt(event);
+  }, { signal });
+  marker.addEventListener("pointermove", (event) => {
+    if (marker.hasPointerCapture(event.pointerId)) pointAt(event);
+  }, { signal });
+  marker.addEventListener("keydown", (event) => {
+    const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, -1], ArrowDown: [1, 1] };
+    let [k, towards] = arrow[event.key] ?? [];
+    if (k === undefined) return;
+    if (!places[k]) { // one slider only: the other pair of arrows moves it too
+      k = 1 - k;
+      towards = event.key === "ArrowUp" || event.key === "ArrowRight" ? 1 : -1;
+      if (k === 1) towards = -towards;
+    }
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab would move to another cell
+    const row = places[k];
+    const grows = row[row.length - 1] >= row[0] ? 1 : -1;
+    explorer.move({ [sliders[k]]: explorer.at[sliders[k]] + towards * grows });
+  }, { signal });
+}
+
+/* A stage that scrolls sideways must be reachable by keyboard. */
+function watchWidth(root, signal) {
+  const stage = root.querySelector(".explorer-stage");
+  const check = () => {
+    if (stage.scrollWidth > stage.clientWidth + 1) stage.tabIndex = 0;
+    else stage.removeAttribute("tabindex");
+  };
+  const watch = new ResizeObserver(check);
+  watch.observe(stage);
+  signal.addEventListener("abort", () => watch.disconnect());
+}
+
+/* ---- host: Jupyter ---- */
+
+async function render({ model, el }) {
+  const abort = new AbortController();
+  const meta = model.get("meta");
+  // Several views of one model share a document: each gets ids of its own.
+  const own = meta.prefix + Math.random().toString(36).slice(2) + "-";
+  el.innerHTML = `<div class="explorer">${model.get("html").replaceAll(meta.prefix, own)}</div>`;
+  const channels = await unpack(model.get("data"), meta.channels);
+  const explorer = createExplorer(el, meta, channels, abort.signal);
+  const position = (i, value) => {
+    const { log, values } = meta.sliders[i];
+    if (!log) return value;
+    const ratio = (v) => Math.abs(Math.log(v / value));
+    return values.reduce((best, v, k) => ratio(v) < ratio(values[best]) ? k : best, 0);
+  };
+  const positions = () => Object.fromEntries(
+    meta.sliders.map((_, i) => [i, position(i, model.get("p" + i))]));
+  const listen = () => explorer.move(positions());
+  meta.sliders.forEach((_, i) => model.on("change:p" + i, listen));
+  explorer.follow(() => {
+    meta.sliders.forEach((slider, i) => {
+      if (position(i, model.get("p" + i)) === explorer.at[i]) return;
+      model.set("p" + i, slider.log ? slider.values[explorer.at[i]] : explorer.at[i]);
+    });
+    model.save_changes();
+  });
+  listen();
+  watchWidth(el, abort.signal);
+  return () => {
+    abort.abort();
+    meta.sliders.forEach((_, i) => model.off("change:p" + i, listen));
+  };
+}
+
+/* ---- host: a page ---- */
+
+async function start(root) {
+  const meta = JSON.parse(root.querySelector(".explorer-meta").textContent);
+  const data = fromBase64(root.querySelector(".explorer-data").textContent);
+  const channels = await unpack(data, meta.channels);
+  const { signal } = new AbortController(); // a page's listeners live as long as the page
+  const explorer = createExplorer(root, meta, channels, signal);
+  const inputs = [...root.querySelectorAll("input[data-slider]")];
+  const outputs = inputs.map((input) => input.parentElement.querySelector("output"));
+  const status = root.querySelector(".explorer-status");
+  const button = (what) => root.querySelector(`button[data-do=${what}]`);
+  let quiet, stop = null;
+
+  // Read out once the reader rests, not at every position they pass.
+  const say = (text, wait) => {
+    clearTimeout(quiet);
+    quiet = setTimeout(() => { status.textContent = text(); }, wait);
+  };
+  explorer.follow(() => {
+    inputs.forEach((input, i) => {
+      const label = meta.sliders[i].labels[explorer.at[i]];
+      if (+input.value !== explorer.at[i]) input.value = explorer.at[i];
+      if (outputs[i].textContent === label) return;
+      outputs[i].textContent = label;
+      input.setAttribute("aria-valuetext", label);
+    });
+    if (!stop) say(explorer.readout, 700);
+  });
+  inputs.forEach((input, i) => input.addEventListener("input", () => {
+    if (i === meta.play) stop?.();
+    explorer.move({ [i]: +input.value });
+  }));
+
+  button("play")?.addEventListener("click", () => {
+    if (stop) return stop();
+    const i = meta.play, end = meta.sliders[i].labels.length - 1;
+    const from = explorer.at[i] === end ? 0 : explorer.at[i];
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      return explorer.move({ [i]: explorer.at[i] === end ? 0 : from + 1 });
+    }
+    const began = performance.now(), pace = Math.max(6000 / (end + 1), 40);
+    let frame;
+    stop = () => {
+      cancelAnimationFrame(frame);
+      stop = null;
+      button("play").textContent = "Play";
+      say(explorer.readout, 0);
+    };
+    const tick = (now) => {
+      explorer.move({ [i]: from + Math.max(0, Math.floor((now - began) / pace)) });
+      if (explorer.at[i] === end) stop();
+      else frame = requestAnimationFrame(tick);
+    };
+    button("play").textContent = "Pause";
+    frame = requestAnimationFrame(tick);
+  });
+  button("reset").addEventListener("click", () => { stop?.(); explorer.reset(); });
+  button("link").addEventListener("click", async () => {
+    const query = meta.sliders.map(({ slug, labels }, i) =>
+      slug + "=" + encodeURIComponent(labels[explorer.at[i]])).join("&");
+    history.replaceState(history.state, "", `#${root.id}?${query}`);
+    const copied = await copy(location.href);
+    say(() => copied ? "Link copied." : "The link is in the address bar.", 0);
+  });
+  const restore = () => {
+    const changes = readAddress(root.id, meta.sliders);
+    if (!changes) return;
+    stop?.();
+    explorer.move(changes);
+    root.scrollIntoView({ block: "start" });
+  };
+  addEventListener("hashchange", restore);
+  inputs.forEach((input) => { input.disabled = false; });
+  root.querySelectorAll("button").forEach((b) => { b.disabled = false; });
+  watchWidth(root, signal);
+  root.dataset.ready = "";
+  restore();
+}
+
+/* The positions that the address asks for; what it cannot mean is left out. */
+function readAddress(id, sliders) {
+  const [target, query] = location.hash.slice(1).split("?");
+  if (target !== id || query === undefined) return null;
+  const changes = {};
+  for (const [slug, text] of new URLSearchParams(query)) {
+    const i = sliders.findIndex((slider) => slider.slug === slug);
+    if (i < 0) continue;
+    const { labels, values } = sliders[i];
+    const exact = labels.indexOf(text), number = text.trim() ? Number(text) : NaN;
+    if (exact >= 0) changes[i] = exact;
+    else if (values && number >= Math.min(...values) && number <= Math.max(...values)) {
+      changes[i] = values.reduce(
+        (best, v, k) => Math.abs(v - number) < Math.abs(values[best] - number) ? k : best, 0);
+    }
+  }
+  return changes;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch { // no clipboard on this page (file://, permission): the old way
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.style.cssText = "position:fixed;opacity:0";
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  }
+}
+
+// In a module, as Jupyter loads it, there is no current script.
+if (document.currentScript) {
+  const startAll = () => document.querySelectorAll(".explorer .explorer-data").forEach(
+    (data) => start(data.closest(".explorer")));
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", startAll);
+  else startAll();
+}
