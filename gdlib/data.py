@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def check_count(name: str, value: int, least: int = 1) -> int:
-    """The value, if it is a whole number of at least ``least``; else ``ValueError`` with the value."""
+    """The value, if it is a whole number of at least ``least``; else raises ``ValueError``."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)

@@ -26,24 +26,43 @@ SMALL = 1 << 17  # numbers touched per step; below, one thread is fastest
 class Run:
     """What happened at the recorded steps; row 0 is the start. ``runs…`` is ``()`` for one run.
 
-    step        ``(rows,)``            which steps were recorded: 0, every, 2 · every, …
-    final       ``(runs…, d)``         weights after the last step
-    diverged    ``(runs…,)``           True where the last weights are not finite
-    w           ``(runs…, rows, d)``   weights
-    loss        ``(runs…, rows)``      loss over all the data at those weights
-    batch_loss  ``(runs…, rows)``      loss over the batch that the next step sees
-    grad        ``(runs…, rows, d)``   gradient that the next step follows
-
-    What was not asked for is ``None``.
+    step      ``(rows,)``      which steps were recorded: 0, every, 2 · every, …
+    final     ``(runs…, d)``   weights after the last step
+    diverged  ``(runs…,)``     True where the last weights are not finite
+    records   what was asked for, by name; each is an attribute too, and asking for one that was not
+              recorded raises ``AttributeError``
     """
 
     step: Tensor
     final: Tensor
     diverged: Tensor
-    w: Tensor | None = None
-    loss: Tensor | None = None
-    batch_loss: Tensor | None = None
-    grad: Tensor | None = None
+    records: dict[str, Tensor]
+
+    @property
+    def w(self) -> Tensor:
+        """Weights, ``(runs…, rows, d)``."""
+        return self._record("w")
+
+    @property
+    def loss(self) -> Tensor:
+        """Loss over all the data at those weights, ``(runs…, rows)``."""
+        return self._record("loss")
+
+    @property
+    def batch_loss(self) -> Tensor:
+        """Loss over the batch that the next step sees, ``(runs…, rows)``."""
+        return self._record("batch_loss")
+
+    @property
+    def grad(self) -> Tensor:
+        """Gradient that the next step follows, ``(runs…, rows, d)``."""
+        return self._record("grad")
+
+    def _record(self, name: str) -> Tensor:
+        if name not in self.records:
+            asked = tuple(self.records)
+            raise AttributeError(f"{name} was not recorded: record={(*asked, name)} would keep it")
+        return self.records[name]
 
 
 def descend(
@@ -78,7 +97,7 @@ def descend(
     with _threads_for(w, data, batches), torch.inference_mode():
         final = _follow(landscape, rule, steps, w, data, batches, keep, every)
     diverged = ~final.isfinite().all(-1)
-    return Run(torch.arange(rows) * every, final.clone(), diverged, **keep)
+    return Run(torch.arange(rows) * every, final.clone(), diverged, keep)
 
 
 def _follow(

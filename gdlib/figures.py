@@ -98,9 +98,9 @@ def draw_runs(
 
 def label_end(ax: Axes, line: Line2D, text: str) -> None:
     """Name a line at its last point, in its own colour: no legend box."""
-    x, y = line.get_data()
+    x, y = torch.as_tensor(line.get_xydata())[-1].tolist()
     ax.annotate(
-        text, (x[-1], y[-1]), xytext=(4, 0), textcoords="offset points",
+        text, (x, y), xytext=(4, 0), textcoords="offset points",
         color=line.get_color(), va="center", annotation_clip=False,
     )  # fmt: skip
 
@@ -120,12 +120,12 @@ def draw_map(
     x, y = torch.as_tensor(x).double(), torch.as_tensor(y).double()
     if values.shape != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}), got {tuple(values.shape)}")
+    shown = values.where(values.isfinite(), float("nan"))
     ax.set(xscale="log", yscale="log")
     ax.patch.set(hatch="////", edgecolor=COLORS["surface"], linewidth=0)
     mesh = ax.pcolormesh(
-        _edges(x), _edges(y), values.masked_fill(~values.isfinite(), float("nan")),
-        cmap="cividis", rasterized=True,
-    )  # fmt: skip
+        _edges(x).numpy(), _edges(y).numpy(), shown.numpy(), cmap="cividis", rasterized=True
+    )
     bar = ax.figure.colorbar(mesh, ax=ax, label=label)
     bar.ax.yaxis.set_major_locator(MaxNLocator(5))
     return mesh
