@@ -26,15 +26,19 @@ def find_browser() -> str | None:
     return named or next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def need(there: bool, reason: str) -> None:
+    """Skip the test where something it needs is missing; with ``CI=true`` fail instead."""
+    if not there and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if not there:
+        pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium. Without one the test is skipped, and with ``CI=true`` it fails."""
     path = find_browser()
-    if path is None:
-        reason = "no Chromium found: install one (Debian: apt install chromium) or set CHROMIUM"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(path is not None, "no Chromium: install one (Debian: apt install chromium) or set CHROMIUM")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield chromium
