@@ -1,7 +1,8 @@
 """Build the book, or execute the chapters and write them back. Called by ``make``.
 
-    python book/build.py html        every chapter from scratch, then _build/html
-    python book/build.py notebooks   every chapter from scratch, back into notebooks/ with text only
+python book/build.py html        every chapter from scratch, then _build/html
+python book/build.py notebooks   every chapter from scratch, back into notebooks/ with text only
+python book/build.py notebooks notebooks/03_mini_batches.ipynb   only this one
 """
 
 import os
@@ -88,7 +89,7 @@ def build_html() -> str | None:
 
 
 def keep_text(notebook: nbformat.NotebookNode) -> None:
-    """Drop what diffs cannot show and nbval does not compare: pictures, pages, widgets, versions."""
+    """Drop what a diff cannot show and nbval does not compare: pictures, pages, widgets."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
@@ -103,9 +104,9 @@ def keep_text(notebook: nbformat.NotebookNode) -> None:
     )
 
 
-def execute_chapters() -> str | None:
-    """Execute every chapter and write it back. A chapter that fails is left as it was."""
-    for chapter in chapters():
+def execute_chapters(only: list[Path]) -> str | None:
+    """Execute chapters and write them back. A chapter that fails is left as it was."""
+    for chapter in only or chapters():
         print(f"{chapter.relative_to(ROOT)} … ", end="", flush=True)
         started = time.perf_counter()
         notebook = nbformat.read(chapter, as_version=4)
@@ -126,12 +127,15 @@ def execute_chapters() -> str | None:
     return None
 
 
-def main(verb: str) -> int:
+def main(verb: str, *names: str) -> int:
     """Do what ``verb`` says, and say how it went. Returns the exit status."""
     # A progress bar is for the person who waits; in a stored output it would be noise.
     os.environ["TQDM_DISABLE"] = "1"
     started = time.perf_counter()
-    problem = {"html": build_html, "notebooks": execute_chapters}[verb]()
+    if verb == "html":
+        problem = build_html()
+    else:
+        problem = execute_chapters([Path(name).resolve() for name in names])
     if problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
@@ -141,4 +145,4 @@ def main(verb: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

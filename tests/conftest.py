@@ -9,7 +9,14 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+)
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -38,7 +45,9 @@ def need(there: bool, reason: str) -> None:
 def browser() -> Iterator[Browser]:
     """A headless Chromium. Without one the test is skipped, and with ``CI=true`` it fails."""
     path = find_browser()
-    need(path is not None, "no Chromium: install one (Debian: apt install chromium) or set CHROMIUM")
+    need(
+        path is not None, "no Chromium: install one (Debian: apt install chromium) or set CHROMIUM"
+    )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield chromium

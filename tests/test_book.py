@@ -18,6 +18,7 @@ AXE = (ROOT / "tests" / "axe" / "axe.min.js").read_text(encoding="utf8")
 PAGES = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
 KILOBYTE = 1000
 
+READY = "() => [...document.querySelectorAll('.explorer')].every(e => 'ready' in e.dataset)"
 # The painted state of one explorer: what its sliders must change.
 ACTORS = "root => [...root.querySelectorAll('[data-actor]')].map(a => a.outerHTML).join()"
 
@@ -73,9 +74,10 @@ class Visit:
             self.complaints.append(f"console: {message.text}")
 
     def open(self, name: str) -> Page:
-        """Load a page of the book and wait until its formulas stand."""
+        """Load a page of the book and wait until its formulas stand and its sliders work."""
         self.page.goto(f"{self.address}/{name}.html", wait_until="load")
         self.page.evaluate("() => window.MathJax?.startup?.promise")
+        self.page.wait_for_function(READY)
         return self.page
 
     def __enter__(self) -> "Visit":
@@ -104,7 +106,7 @@ def test_every_slider_repaints_by_keyboard_and_by_mouse(browser, address, name):
     with Visit(browser, address) as visit:
         for explorer in explorers(visit.open(name)):
             for slider in explorer.locator("input[type=range]").all():
-                label = f"{explorer.get_attribute('id')}: {slider.get_attribute('aria-label')}"
+                label = f"{explorer.get_attribute('id')}, slider {slider.get_attribute('id')}"
                 slider.scroll_into_view_if_needed()
                 slider.press("Home")
                 first = explorer.evaluate(ACTORS)
@@ -193,11 +195,14 @@ def test_a_page_is_light(browser, address, name):
         page.wait_for_timeout(300)
         bodies = {url: local(url, address).read_bytes() for url in loaded if "data:" not in url}
     html = bodies.pop(next(u for u in bodies if u.endswith(f"{name}.html"))).decode()
-    figures = re.findall(r'<div[^>]*class="[^"]*\bexplorer\b.*?<!-- /explorer -->', html, re.DOTALL)
+    figures = re.findall(r'<div class="explorer" id=.*?class="explorer-data">.*?</script></div>', html, re.DOTALL)
     pictures = [body for url, body in bodies.items() if "/_images/" in url]
     rest = zipped(html.encode()) - sum(zipped(f.encode()) for f in figures)
     rest += sum(zipped(b) for url, b in bodies.items() if "/_images/" not in url)
-    print(f"\n{name}: {rest / KILOBYTE:.0f} KB", *(f"+ {zipped(f.encode()) / KILOBYTE:.0f}" for f in figures))
+    print(
+        f"\n{name}: {rest / KILOBYTE:.0f} KB",
+        *(f"+ {zipped(f.encode()) / KILOBYTE:.0f}" for f in figures),
+    )
     assert rest <= 650 * KILOBYTE
     for figure in [*(f.encode() for f in figures), *pictures]:
         assert zipped(figure) <= 300 * KILOBYTE

@@ -1,0 +1,111 @@
+"""House rules of gdlib: what may import what, how long a file may be, what an import may do."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+GDLIB = ROOT / "gdlib"
+# Each floor imports only the ones below it; modules of one floor know nothing of each other.
+FLOORS = [
+    {"landscapes", "data", "rules"},
+    {"descent", "training"},
+    {"analysis"},
+    {"figures"},
+    {"explore"},
+    {"checks"},
+]
+MODULES = sorted(GDLIB.rglob("*.py"))
+SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})
+
+
+def floor(module: str) -> int:
+    return next(i for i, names in enumerate(FLOORS) if module in names)
+
+
+def part_of(path: Path) -> str:
+    """``explore`` for every file of the package explore, else the module's own name."""
+    return path.relative_to(GDLIB).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of gdlib that a file imports, at its top or anywhere else."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            pytest.fail(f"{path.name} imports relatively: write `from gdlib.… import …`")
+        if isinstance(node, ast.ImportFrom) and node.module == "gdlib":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gdlib."):
+            names.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.Import):
+            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("gdlib.")}
+    return names
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p != GDLIB / "__init__.py"], ids=str)
+def test_a_module_imports_only_the_floors_below_it(path):
+    own = part_of(path)
+    others = imported(path) - {own}
+    above = {name for name in others if floor(name) >= floor(own)}
+    assert not above, f"{own} imports {above}, which do not stand below it"
+    if own == "explore":
+        assert not others, f"the Explorer stands alone, but imports {others}"
+
+
+def test_every_module_has_its_floor():
+    assert {part_of(p) for p in MODULES} - {"__init__"} == set.union(*FLOORS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_at_most_300_lines_long(path):
+    assert len(path.read_text(encoding="utf8").splitlines()) <= 300
+
+
+def test_gdlib_can_be_read_in_an_hour():
+    lines = {p.name: len(p.read_text(encoding="utf8").splitlines()) for p in SOURCES}
+    assert sum(lines.values()) < 2000, lines
+
+
+def test_gdlib_leaves_pyplot_to_the_notebooks():
+    for path in MODULES:
+        assert "pyplot" not in path.read_text(encoding="utf8"), path.name
+
+
+def test_importing_gdlib_changes_nothing_and_prints_nothing():
+    # In a process of its own: this one has imported gdlib already.
+    modules = ", ".join(f"gdlib.{name}" for name in sorted(set.union(*FLOORS)))
+    code = f"""
+import random, warnings, matplotlib, numpy, torch
+def state():
+    return (
+        dict(matplotlib.rcParams), matplotlib.rcParams["backend"], random.getstate(),
+        str(numpy.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads(),
+        torch.get_default_dtype(), torch.is_grad_enabled(), numpy.get_printoptions(),
+        list(warnings.filters), vars(torch._tensor_str.PRINT_OPTS).copy(),
+    )
+import anywidget, ipywidgets, tqdm, torch.func, torch.fx.experimental.proxy_tensor
+before = state()
+import {modules}
+for was, now in zip(before, state()):
+    assert was == now, (was, now)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_public_function_is_annotated_and_says_what_it_does():
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf8")).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            where = f"{path.relative_to(ROOT)}: {node.name}"
+            assert ast.get_docstring(node), f"{where} has no docstring"
+            if isinstance(node, ast.FunctionDef):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                bare = [a.arg for a in arguments if a.annotation is None]
+                assert not bare and node.returns, f"{where} lacks annotations: {bare or 'result'}"

@@ -1,0 +1,179 @@
+"""The chapters as they are in git: complete, executed, clean, and built as the others are."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.conftest import ROOT
+
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TOC = (ROOT / "_toc.yml").read_text(encoding="utf8")
+PREDICTIONS = (ROOT / "book" / "predictions.md").read_text(encoding="utf8")
+LONGEST_CELL = 20
+
+# What nbval cannot follow, a build swallows, or a reader cannot trace to where it came from.
+FORBIDDEN = {
+    r"\binteract(ive|ive_output|_manual)?\(": "interact: use an Explorer",
+    r"\b(widgets\.)?Output\(": "Output widgets swallow errors",
+    r"\bclear_output\b": "clear_output: nbval cannot follow it",
+    r"\bto_jshtml\b": "to_jshtml: use an Explorer",
+    r"import \*": "import *: say what is used",
+    r"\btorch\.manual_seed\b|np\.random\.seed": "a global seed: pass a torch.Generator",
+    r"\brcParams\b|plt\.style": "rcParams: draw, do not restyle",
+    r"sys\.path": "sys.path: gdlib is installed",
+    r"!pip|%pip|%matplotlib": "magics: the installation is not the chapter's business",
+}
+
+# Every chapter has these, in this order (a word that its heading, or its text, must hold).
+PARTS = [
+    r"(?i)minutes",
+    r"(?i)before you run it",
+    r"(?i)## .*exercise",
+    r"(?i)bug hunt",
+    r"(?i)## .*what the articles say",
+    r"(?i)## .*three sentences to remember",
+    r"\{cite:",
+]
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [c for c in read(path).cells if c.cell_type == "code"]
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def outputs(path: Path):
+    return [(n, o) for n, c in enumerate(code_cells(path), 1) for o in c.outputs]
+
+
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+
+
+def test_the_toc_names_every_chapter_and_no_other():
+    named = re.findall(r"file: notebooks/(\S+)", TOC)
+    assert sorted(named) == [path.stem for path in CHAPTERS]
+    assert named == sorted(named), "chapters stand in the order of their numbers"
+
+
+@each_chapter
+def test_every_cell_was_executed_in_order(path):
+    counts = [c.execution_count for c in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
+
+
+@each_chapter
+def test_no_picture_page_or_widget_is_stored(path):
+    assert "widgets" not in read(path).metadata, "run `make notebooks`"
+    for number, output in outputs(path):
+        kinds = output.get("data", {})
+        heavy = [k for k in kinds if k.startswith("image/") or k == "text/html" or "widget" in k]
+        assert not heavy, f"code cell {number} stores {heavy}: run `make notebooks`"
+
+
+@each_chapter
+def test_no_cell_stores_an_error_or_a_warning(path):
+    for number, output in outputs(path):
+        assert output.output_type != "error", f"code cell {number} failed"
+        assert output.get("name") != "stderr", f"code cell {number} warns: {output.text}"
+
+
+@each_chapter
+def test_no_output_holds_an_address_or_a_generator(path):
+    for number, output in outputs(path):
+        text = output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+        assert not re.search(r"0x[0-9a-f]{6,}", text), f"code cell {number} prints an address"
+
+
+@each_chapter
+def test_no_cell_is_longer_than_20_lines(path):
+    for number, cell in enumerate(code_cells(path), 1):
+        lines = len(cell.source.splitlines())
+        assert lines <= LONGEST_CELL, f"code cell {number} has {lines} lines"
+
+
+@each_chapter
+def test_no_cell_uses_what_the_book_avoids(path):
+    for number, cell in enumerate(code_cells(path), 1):
+        for pattern, reason in FORBIDDEN.items():
+            assert not re.search(pattern, cell.source), f"code cell {number}: {reason}"
+
+
+@each_chapter
+def test_every_figure_has_a_caption_and_alt_text(path):
+    for number, cell in enumerate(code_cells(path), 1):
+        settings = cell.metadata.get("mystnb", {})
+        if re.search(r"plt\.show\(\)", cell.source):
+            assert settings.get("figure", {}).get("caption"), f"code cell {number}: no caption"
+            assert settings.get("figure", {}).get("name"), f"code cell {number}: no name"
+            assert settings.get("image", {}).get("alt"), f"code cell {number}: no alt text"
+        if re.search(r"\bExplorer\($", cell.source, re.MULTILINE) or "Explorer(fig" in cell.source:
+            assert "alt=" in cell.source, f"code cell {number}: an Explorer without alt text"
+            assert "task=" in cell.source, f"code cell {number}: an Explorer without a task"
+
+
+@each_chapter
+def test_a_chapter_has_what_every_chapter_has(path):
+    text = prose(path)
+    missing = [part for part in PARTS if not re.search(part, text)]
+    assert not missing, f"no {missing}"
+    first = read(path).cells[0]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    imports = code_cells(path)[0].source
+    assert "import" in imports, "the first code cell holds the imports"
+
+
+@each_chapter
+def test_a_chapter_has_three_exercises_with_hint_check_and_executed_solution(path):
+    cells = code_cells(path)
+    solutions = [c for c in cells if "hide-cell" in tags(c)]
+    checks = [c for c in cells if re.search(r"^check_\w+\(", c.source, re.MULTILINE)]
+    checks = [c for c in checks if not c.source.lstrip().startswith("check_prediction")]
+    assert len(solutions) >= 3, f"{len(solutions)} solutions in cells tagged hide-cell"
+    assert len(checks) >= 3, f"{len(checks)} cells call a check"
+    hints = re.findall(r"\{admonition\}\s*Hint", prose(path))
+    assert len(hints) >= 3, f"{len(hints)} hints"
+
+
+@each_chapter
+def test_only_figures_and_solutions_are_hidden(path):
+    for number, cell in enumerate(code_cells(path), 1):
+        assert not {"remove-cell", "remove-input", "remove-output"} & set(tags(cell)), number
+        assert "nbval-skip" not in tags(cell), f"code cell {number} is never executed"
+
+
+def glued(path: Path) -> set[str]:
+    """The ids of the predictions that a chapter checked, from its stored outputs."""
+    names = [o.get("metadata", {}).get("scrapbook", {}).get("name", "") for _, o in outputs(path)]
+    ids = [name for name in names if re.fullmatch(r"P\d+\.\d+[a-z]?", name)]
+    assert len(ids) == len(set(ids)), f"an id is used twice: {sorted(ids)}"
+    return set(ids)
+
+
+@each_chapter
+def test_the_page_of_predictions_lists_what_the_chapter_checks(path):
+    listed = re.findall(
+        rf"```{{glue}} (P\S+)\n:doc: \.\./notebooks/{path.stem}\.ipynb", PREDICTIONS
+    )
+    assert sorted(listed) == sorted(glued(path))
+
+
+@each_chapter
+def test_every_prediction_of_the_outline_is_checked(path):
+    promised = {
+        "01_gradient_descent": [f"P1.{n}" for n in range(1, 6)],
+        "03_mini_batches": [f"P3.{n}" for n in range(1, 8)],
+    }
+    checked = {name.rstrip("abcdefghijklmnopqrstuvwxyz") for name in glued(path)}
+    assert checked == set(promised[path.stem])
