@@ -43,10 +43,9 @@ class Mark:
             count = payload.add(ends[..., None])
         hold = _hold if self.kind == "path" else _hide
         channels = [payload.add(np.rint(hold(v) * scale)) for v in (x, y)]
-        left, _, width, _ = frame(self.axes)
         return {
             "kind": self.kind, "x": channels[0], "y": channels[1], "count": count,
-            "upto": self.upto, "middle": round((left + width / 2) * scale),
+            "upto": self.upto, "box": self._box(scale),
         }  # fmt: skip
 
     def _check_visible(self, x: np.ndarray, y: np.ndarray) -> None:
@@ -60,26 +59,41 @@ class Mark:
 
     def svg(self, points: Sequence[tuple[int, int]], scale: int, clip: str) -> str:
         """The mark at the first position. The browser's script writes the same attributes."""
-        line = " ".join(f"{x},{y}" for x, y in points) if self.width else ""
-        dots = "".join(f"M{x} {y}h0" for x, y in points) if self.dots else ""
-        head = "M{} {}h0".format(*points[-1]) if self.head and points else ""
-        parts = []
-        if self.width:
-            parts.append(f'<polyline fill="none" {_stroke(self.width)} points="{line}"/>')
-        if self.dots:
-            parts.append(f'<path class="dots" {_stroke(self.dots)} d="{dots}"/>')
+        line = " ".join(f"{x},{y}" for x, y in points)
+        dots = [f"M{x} {y}h0" for x, y in points]
+        inner = _line("polyline", self.width, f'points="{line}"') if self.width else ""
+        outer = _line('path class="dots"', self.dots, f'd="{"".join(dots)}"') if self.dots else ""
         if self.head:
-            parts.append(f'<path class="head" {_stroke(self.head)} d="{head}"/>')
-        text = f'<text fill="{escape(self.color)}" font-size="10">{escape(self.label)}</text>'
+            outer += _line('path class="head"', self.head, f'd="{"".join(dots[-1:])}"')
+        zoom = f'transform="scale({1 / scale})"'
+        # The line ends at the axes' frame; dots on the frame stay whole.
         return (
-            f'<g data-actor="{self.kind}" clip-path="url(#{clip})" stroke="{escape(self.color)}" '
-            f'stroke-linecap="round" stroke-linejoin="round"><g transform="scale({1 / scale})">'
-            f"{''.join(parts)}</g>{text if self.label else ''}</g>"
+            f'<g data-actor="{self.kind}" fill="none" stroke="{escape(self.color)}" '
+            f'stroke-linecap="round" stroke-linejoin="round"><g clip-path="url(#{clip})">'
+            f'<g {zoom}>{inner}</g></g><g clip-path="url(#{clip}-wide)"><g {zoom}>{outer}</g></g>'
+            f"{self._label(points, scale)}</g>"
         )
 
+    def _label(self, points: Sequence[tuple[int, int]], scale: int) -> str:
+        """The label beside the last point in sight, on the side where there is more room."""
+        if not self.label:
+            return ""
+        left, top, right, bottom = self._box(scale)
+        seen = [(x, y) for x, y in points if left <= x <= right and top <= y <= bottom]
+        x, y = seen[-1] if seen else (-9999, 0)
+        beside, anchor = (-7, "end") if 2 * x > left + right else (7, "start")
+        return (
+            f'<text fill="{escape(self.color)}" font-size="10" x="{x / scale + beside}" '
+            f'y="{y / scale - 5}" text-anchor="{anchor}">{escape(self.label)}</text>'
+        )
 
-def _stroke(width: float) -> str:
-    return f'stroke-width="{width}" vector-effect="non-scaling-stroke"'
+    def _box(self, scale: int) -> list[int]:
+        left, top, width, height = frame(self.axes)
+        return [round(v * scale) for v in (left, top, left + width, top + height)]
+
+
+def _line(tag: str, width: float, shape: str) -> str:
+    return f'<{tag} stroke-width="{width}" vector-effect="non-scaling-stroke" {shape}/>'
 
 
 def _hold(values: np.ndarray) -> np.ndarray:

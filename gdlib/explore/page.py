@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from gdlib.explore.actors import Image, Part
 from gdlib.explore.pack import Payload
@@ -42,7 +43,7 @@ class Page:
         data = base64.b64encode(self.data).decode()
         return (
             f'<div class="explorer" id="{self.id}">'
-            f"{self.top()}{self._controls()}{self.bottom(True)}"
+            f"{self.top()}{self._controls()}{self.bottom(self._page_buttons())}"
             "<noscript><p>The sliders need JavaScript; without it this is the picture at their "
             "first position.</p></noscript>"
             f'<script type="application/json" class="explorer-meta">{_json(meta)}</script>'
@@ -51,7 +52,7 @@ class Page:
 
     def still(self) -> str:
         """What a saved notebook keeps: picture and sentences, without sliders and numbers."""
-        return f'<div class="explorer">{self.top()}{self.bottom(False)}</div>'
+        return f'<div class="explorer">{self.top()}{self.bottom()}</div>'
 
     def top(self) -> str:
         """Task and stage."""
@@ -59,8 +60,8 @@ class Page:
         tried = f'<p class="explorer-task"><b>Try</b> {escape(task)}</p>' if task else ""
         return f'{tried}<div class="explorer-stage">{self._canvas()}</div>'
 
-    def bottom(self, live: bool) -> str:
-        """Sentences, and the buttons of the page where it is ``live``."""
+    def bottom(self, buttons: str = "") -> str:
+        """Sentences, and a row of buttons where there is one."""
         texts = {what: escape(self._now(parts)) for what, parts in self.explorer.sentences.items()}
         html = ""
         if "readout" in texts:
@@ -68,7 +69,14 @@ class Page:
         if "pytorch" in texts:
             code = f'<code data-text="pytorch">{texts["pytorch"]}</code>'
             html += f'<pre class="explorer-pytorch" tabindex="0">{code}</pre>'
-        return html + (_buttons(self.explorer.playing is not None) if live else "")
+        if not buttons:
+            return html
+        status = '<span class="explorer-status" role="status"></span>'
+        return f'{html}<div class="explorer-buttons">{buttons}{status}</div>'
+
+    def _page_buttons(self) -> str:
+        play = button("play", "Play") if self.explorer.playing is not None else ""
+        return play + button("reset", "Reset") + button("link", "Copy link")
 
     def _pack(self) -> None:
         payload = Payload()
@@ -108,27 +116,31 @@ class Page:
 
     def _canvas(self) -> str:
         width, height = size(self.explorer.figure)
-        images, actors, clips = [], [], []
-        for number, (mark, packed) in enumerate(
-            zip(self.explorer.marks, self.meta["actors"], strict=True)
-        ):
+        images, actors = [], []
+        for mark, packed in zip(self.explorer.marks, self.meta["actors"], strict=True):
             if isinstance(mark, Image):
                 images.append(mark.svg(self._slice(packed["v"])))
-                continue
-            clip = f"{self.prefix}clip{number}"
-            x, y, w, h = frame(mark.axes)
-            clips.append(
-                f'<clipPath id="{clip}"><rect x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" '
-                f'height="{h:.2f}"/></clipPath>'
-            )
-            actors.append(mark.svg(self._points(packed), self.scale, clip))
+            else:
+                actors.append(mark.svg(self._points(packed), self.scale, self._clip(mark.axes)))
         # Images lie under the axes' own drawing, everything else that moves lies above it.
         return (
             f'<div class="explorer-canvas" style="min-width:{min(width * NARROW, 640):.0f}px;'
             f'max-width:{width * 4 / 3:.0f}px"><svg role="img" '
             f'aria-label="{escape(self.explorer.alt)}" viewBox="0 0 {width:g} {height:g}" '
-            f'fill="currentColor"><defs>{"".join(clips)}</defs>{"".join(images)}\n{self.static}\n'
+            f'fill="currentColor"><defs>{self._clips()}</defs>{"".join(images)}\n{self.static}\n'
             f"{''.join(actors)}</svg>{self._picks(width, height)}</div>"
+        )
+
+    def _clip(self, axes: Axes) -> str:
+        return f"{self.prefix}clip{self.explorer.figure.axes.index(axes)}"
+
+    def _clips(self) -> str:
+        used = {self._clip(mark.axes): frame(mark.axes) for mark in self.explorer.marks}
+        return "".join(
+            f'<clipPath id="{clip}{name}"><rect x="{x - more:.2f}" y="{y - more:.2f}" '
+            f'width="{w + 2 * more:.2f}" height="{h + 2 * more:.2f}"/></clipPath>'
+            for clip, (x, y, w, h) in used.items()
+            for name, more in (("", 0), ("-wide", 4))
         )
 
     def _slice(self, channel: int) -> np.ndarray:
@@ -185,13 +197,9 @@ class Page:
         return f'<div class="explorer-controls">{rows}</div>'
 
 
-def _buttons(play: bool) -> str:
-    first = '<button type="button" data-do="play" disabled>Play</button>' if play else ""
-    return (
-        f'<div class="explorer-buttons">{first}<button type="button" data-do="reset" disabled>Reset'
-        '</button><button type="button" data-do="link" disabled>Copy link</button>'
-        '<span class="explorer-status" role="status"></span></div>'
-    )
+def button(what: str, text: str) -> str:
+    """A button that the script brings to life."""
+    return f'<button type="button" data-do="{what}" disabled>{text}</button>'
 
 
 def _json(text: str) -> str:

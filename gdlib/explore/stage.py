@@ -30,7 +30,7 @@ def draw_stage(figure: Figure, prefix: str) -> str:
     body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", body)
     body = re.sub(r' d="[^"]*"', _round_numbers, body, flags=re.DOTALL)
     # matplotlib asks for its own font by name; the page's font is at hand and reads better.
-    body = re.sub(r"font: ([^;\"]*?px) [^;\"]*", _page_font, body)
+    body = re.sub(r"font-family: [^;\"]*(; )?", "", body)
     return re.sub(r"\n\s*", "\n", body).strip()
 
 
@@ -40,14 +40,6 @@ def _round_numbers(match: re.Match[str]) -> str:
 
 def _round(match: re.Match[str]) -> str:
     return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
-
-
-def _page_font(match: re.Match[str]) -> str:
-    *styles, size = match[1].split()
-    named = "".join(
-        f"; font-{'style' if s in ('italic', 'oblique') else 'weight'}: {s}" for s in styles
-    )
-    return f"font-size: {size}{named}"
 
 
 def size(figure: Figure) -> tuple[float, float]:

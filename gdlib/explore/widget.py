@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from gdlib.explore.page import Page
+from gdlib.explore.page import Page, button
 from gdlib.explore.sliders import Slider
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -62,7 +62,7 @@ def _build(page: Page) -> ipywidgets.Widget:
         for i, (s, log) in enumerate(zip(page.sliders, logs, strict=True))
     }
     kind = type("ExplorerView", (View,), traits)
-    html = page.top() + page.bottom(False)
+    html = page.top() + page.bottom(button("reset", "Reset"))
     view = kind(html=html, meta=page.meta, data=page.data, **at)
     view.add_class("explorer-view")
     rows, links = [], []

@@ -59,11 +59,14 @@ function drawMark(node, actor, channels, at, scale) {
   node.querySelector(".dots")?.setAttribute("d", dots.join(""));
   node.querySelector(".head")?.setAttribute("d", count ? dots[count - 1] : "");
   const label = node.querySelector("text");
-  if (!label || !count) return;
-  const right = x[count - 1] > actor.middle;
-  label.setAttribute("x", x[count - 1] / scale + (right ? -7 : 7));
-  label.setAttribute("y", y[count - 1] / scale - 5);
-  label.setAttribute("text-anchor", right ? "end" : "start");
+  if (!label) return;
+  const [left, top, right, bottom] = actor.box;
+  let k = count - 1;
+  while (k >= 0 && !(left <= x[k] && x[k] <= right && top <= y[k] && y[k] <= bottom)) k--;
+  const [beside, anchor] = 2 * x[k] > left + right ? [-7, "end"] : [7, "start"];
+  label.setAttribute("x", k < 0 ? -9999 : x[k] / scale + beside);
+  label.setAttribute("y", k < 0 ? 0 : y[k] / scale - 5);
+  label.setAttribute("text-anchor", anchor);
 }
 
 function drawImage(node, actor, channels, at) {
@@ -106,8 +109,20 @@ function createExplorer(root, meta, channels, signal) {
     markers.forEach((marker, i) => drawPick(marker, meta, meta.picks[i], at));
     for (const [node, what] of texts) node.textContent = sentence(meta.texts[what], channels, at);
   }
+  // Read out once the reader rests, not at every position they pass.
+  const status = root.querySelector(".explorer-status");
+  let rest;
+  const say = (text) => {
+    clearTimeout(rest);
+    rest = setTimeout(() => { status.textContent = text ?? readout(); }, text ? 0 : 700);
+  };
+  const readout = () => meta.texts.readout ? sentence(meta.texts.readout, channels, at) : "";
+  signal.addEventListener("abort", () => clearTimeout(rest));
+
   const explorer = {
     at,
+    say,
+    playing: false,
     follow: (follower) => followers.push(follower),
     /* Move some sliders: {index: position}. Positions off the end stop at the end. */
     move(changes) {
@@ -121,12 +136,14 @@ function createExplorer(root, meta, channels, signal) {
       if (!changed) return;
       draw();
       followers.forEach((follower) => follower());
+      if (!explorer.playing) say();
     },
-    reset: () => explorer.move({ ...meta.start }),
-    readout: () => meta.texts.readout ? sentence(meta.texts.readout, channels, at) : "",
   };
   markers.forEach((marker, i) => listenPick(marker, meta, meta.picks[i], explorer, signal));
+  const reset = root.querySelector("button[data-do=reset]");
+  reset.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
   draw();
+  root.querySelectorAll("input, button").forEach((control) => { control.disabled = false; });
   return explorer;
 }
 
@@ -231,15 +248,8 @@ async function start(root) {
   const explorer = createExplorer(root, meta, channels, signal);
   const inputs = [...root.querySelectorAll("input[data-slider]")];
   const outputs = inputs.map((input) => input.parentElement.querySelector("output"));
-  const status = root.querySelector(".explorer-status");
   const button = (what) => root.querySelector(`button[data-do=${what}]`);
-  let quiet, stop = null;
-
-  // Read out once the reader rests, not at every position they pass.
-  const say = (text, wait) => {
-    clearTimeout(quiet);
-    quiet = setTimeout(() => { status.textContent = text(); }, wait);
-  };
+  let stop = null;
   explorer.follow(() => {
     inputs.forEach((input, i) => {
       const label = meta.sliders[i].labels[explorer.at[i]];
@@ -248,7 +258,6 @@ async function start(root) {
       outputs[i].textContent = label;
       input.setAttribute("aria-valuetext", label);
     });
-    if (!stop) say(explorer.readout, 700);
   });
   inputs.forEach((input, i) => input.addEventListener("input", () => {
     if (i === meta.play) stop?.();
@@ -264,11 +273,13 @@ async function start(root) {
     }
     const began = performance.now(), pace = Math.max(6000 / (end + 1), 40);
     let frame;
+    explorer.playing = true;
     stop = () => {
       cancelAnimationFrame(frame);
       stop = null;
+      explorer.playing = false;
       button("play").textContent = "Play";
-      say(explorer.readout, 0);
+      explorer.say();
     };
     const tick = (now) => {
       explorer.move({ [i]: from + Math.max(0, Math.floor((now - began) / pace)) });
@@ -278,13 +289,15 @@ async function start(root) {
     button("play").textContent = "Pause";
     frame = requestAnimationFrame(tick);
   });
-  button("reset").addEventListener("click", () => { stop?.(); explorer.reset(); });
+  button("reset").addEventListener("click", () => stop?.());
   button("link").addEventListener("click", async () => {
     const query = meta.sliders.map(({ slug, labels }, i) =>
       slug + "=" + encodeURIComponent(labels[explorer.at[i]])).join("&");
     history.replaceState(history.state, "", `#${root.id}?${query}`);
     const copied = await copy(location.href);
-    say(() => copied ? "Link copied." : "The link is in the address bar.", 0);
+    button("link").textContent = copied ? "Copied" : "In the address bar";
+    explorer.say(button("link").textContent);
+    setTimeout(() => { button("link").textContent = "Copy link"; }, 2000);
   });
   const restore = () => {
     const changes = readAddress(root.id, meta.sliders);
@@ -294,8 +307,6 @@ async function start(root) {
     root.scrollIntoView({ block: "start" });
   };
   addEventListener("hashchange", restore);
-  inputs.forEach((input) => { input.disabled = false; });
-  root.querySelectorAll("button").forEach((b) => { b.disabled = false; });
   watchWidth(root, signal);
   root.dataset.ready = "";
   restore();
