@@ -1,0 +1,209 @@
+"""Speed and memory, each as a ratio or a bound, printed as tables. Nothing here passes or fails.
+
+Times depend on the machine; ratios in one process much less so. `make bench` runs all of it;
+`python tests/bench.py descend train memory page lab` runs the parts that are named.
+"""
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.func import grad, vmap
+from torch.utils.data import DataLoader, TensorDataset
+
+from gdlib.data import noisy_parabola, with_replacement
+from gdlib.descent import descend
+from gdlib.landscapes import initial_weights, network_loss
+from gdlib.rules import gd
+from gdlib.training import train
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests.conftest, when this file is started by its name
+LR = 0.05
+
+
+def small_network() -> nn.Module:
+    """The network 1–10–1 of chapter 3."""
+    return nn.Sequential(nn.Linear(1, 10), nn.ReLU(), nn.Linear(10, 1)).double()
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """The median of some repeats, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        started = perf_counter()
+        work()
+        times.append(perf_counter() - started)
+    return statistics.median(times)
+
+
+def row(what: str, value: str, wanted: str = "") -> None:
+    print(f"  {what:<58}{value:>14}   {wanted}")
+
+
+def plain_loop(steps: int) -> None:
+    """One example a step, as the tutorials write it."""
+    x, y = noisy_parabola(0)
+    model, criterion = small_network(), nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    for i in range(steps):
+        loss = criterion(model(x[i % 100]), y[i % 100])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def plain_vmap(runs: int, steps: int) -> None:
+    """The runs side by side with vmap, one dispatch per operation and step."""
+    x, y = noisy_parabola(0)
+    landscape = network_loss(small_network(), nn.MSELoss())
+    over_runs = vmap(grad(landscape.loss), in_dims=(0, None, None))
+    w = initial_weights(small_network, range(runs))
+    for i in range(steps):
+        at = slice(i % 100, i % 100 + 1)
+        w = w - LR * over_runs(w, x[at], y[at])
+
+
+def many_runs(runs: int, steps: int, record: tuple[str, ...] = ()) -> Tensor:
+    landscape = network_loss(small_network(), nn.MSELoss())
+    start = initial_weights(small_network, range(runs)) if runs > 1 else None
+    sampler, data = with_replacement(1, seed=0), noisy_parabola(0)
+    rule = gd(lr=LR)
+    run = descend(landscape, rule, steps, start=start, data=data, batches=sampler, record=record)
+    return run.final
+
+
+def bench_descend() -> None:
+    print("\nOne example a step, network 1–10–1, float64, one thread: µs per run and step")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    plain = seconds(lambda: plain_loop(2000)) / 2000
+    mapped = seconds(lambda: plain_vmap(200, 500)) / 500 / 200
+    one = seconds(lambda: many_runs(1, 4000)) / 4000
+    many = seconds(lambda: many_runs(200, 4000)) / 4000 / 200
+    most = seconds(lambda: many_runs(1024, 1000), repeats=1) / 1000 / 1024
+    torch.set_num_threads(threads)
+    row("the plain PyTorch loop", f"{plain * 1e6:.1f}")
+    row("vmap, not traced, 200 runs", f"{mapped * 1e6:.2f}")
+    row("descend, 1 run", f"{one * 1e6:.1f}")
+    row("descend, 200 runs", f"{many * 1e6:.2f}")
+    row("descend, 1,024 runs", f"{most * 1e6:.2f}")
+    row("plain loop / descend with 200 runs", f"{plain / many:.0f} ×", "at least 100")
+    row("vmap / descend, 200 runs", f"{mapped / many:.1f} ×", "at least 2")
+    row("plain loop / descend with 1 run", f"{plain / one:.1f} ×", "at least 1")
+
+
+def written_out(model, loader, optimizer, criterion, epochs: int) -> list[Tensor]:
+    """The loop that ``train`` stands for."""
+    losses = []
+    for _ in range(epochs):
+        for x, y in loader:
+            loss = criterion(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+    return losses
+
+
+def bench_train() -> None:
+    print("\ntrain() against the same loop written out, MLP 1–64–64–1, batches of 32: µs per step")
+    data = TensorDataset(*(t.float() for t in noisy_parabola(0, examples=3200)))
+    loader = DataLoader(data, batch_size=32)
+
+    def parts():
+        model = nn.Sequential(
+            nn.Linear(1, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
+        )
+        return model, loader, torch.optim.SGD(model.parameters(), lr=LR), nn.MSELoss()
+
+    plain, helped = [], []
+    for _ in range(15):  # in turns, so that a slow moment of the machine hits both
+        plain.append(seconds(lambda: written_out(*parts(), 1), repeats=1) / 100)
+        helped.append(seconds(lambda: train(*parts(), 1, progress=False), repeats=1) / 100)
+    before, after = statistics.median(plain), statistics.median(helped)
+    row("written out", f"{before * 1e6:.0f}")
+    row("train()", f"{after * 1e6:.0f}")
+    row("difference", f"{100 * (after / before - 1):+.1f} %", "at most 5 %")
+
+
+def bench_memory() -> None:
+    print("\nMemory of 1,024 runs × 10,000 steps that record their losses")
+    code = (
+        "import resource, sys; sys.path.insert(0, 'tests'); from bench import many_runs;"
+        "many_runs(1024, 40, ('batch_loss',));"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "many_runs(1024, 10000, ('batch_loss',));"
+        "print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split())
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kilobytes elsewhere
+    numbers = 1024 * 10001 * 8
+    row("the losses themselves", f"{numbers / 1e6:.0f} MB")
+    row("peak memory on top of what PyTorch takes", f"{(after - before) * unit / 1e6:.0f} MB")
+    row("with every weight it would be", f"{numbers * 32 / 1e6:.0f} MB")
+
+
+# Every position of every slider, forwards and back; what a move costs is the handlers and then
+# the style and layout that they made necessary, which reading a box forces at once.
+MOVES = """root => {
+  const picture = root.querySelector('svg'), times = [];
+  for (const slider of root.querySelectorAll('input[type=range]')) {
+    for (let k = 0; k <= 2 * slider.max; k++) {
+      const started = performance.now();
+      slider.value = Math.abs(slider.max - k);
+      slider.dispatchEvent(new Event('input', {bubbles: true}));
+      picture.getBoundingClientRect(); root.offsetHeight;
+      times.push(performance.now() - started);
+    }
+  }
+  return times;
+}"""
+
+
+def percentile_95(times: list[float]) -> float:
+    return sorted(times)[int(0.95 * (len(times) - 1))]
+
+
+def bench_page() -> None:
+    from playwright.sync_api import sync_playwright
+
+    from tests.conftest import QUIET, find_browser
+
+    print("\nA slider move in the built page: handlers and layout, 95th percentile, ms")
+    pages = sorted((ROOT / "_build" / "html" / "notebooks").glob("*.html"))
+    browser_path = find_browser()
+    if not pages or browser_path is None:
+        print("  needs `make book` and a Chromium")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=list(QUIET))
+        page = browser.new_page()
+        for path in pages:
+            page.goto(path.as_uri())
+            for explorer in page.locator(".explorer[data-ready]").all():
+                times = explorer.evaluate(MOVES)
+                name = f"{path.stem} {explorer.get_attribute('id')}, {len(times)} moves"
+                row(name, f"{percentile_95(times):.1f}", "at most 8")
+        browser.close()
+
+
+PARTS = {
+    "descend": bench_descend,
+    "train": bench_train,
+    "memory": bench_memory,
+    "page": bench_page,
+}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
