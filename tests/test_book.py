@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, Route
 
 from tests.conftest import ROOT, need
 
@@ -56,10 +56,7 @@ class Visit:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"threw: {error}"))
         self.page.on("requestfailed", lambda r: self.complaints.append(f"not found: {r.url}"))
-        self.page.on(
-            "response",
-            lambda r: r.status >= 400 and self.complaints.append(f"status {r.status}: {r.url}"),
-        )
+        self.page.on("response", self._judge)
 
     def _gate(self, route: Route) -> None:
         url = route.request.url
@@ -69,7 +66,11 @@ class Visit:
             self.complaints.append(f"asked another host: {url}")
             route.abort()
 
-    def _hear(self, message) -> None:
+    def _judge(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"status {response.status}: {response.url}")
+
+    def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.complaints.append(f"console: {message.text}")
 
@@ -195,7 +196,9 @@ def test_a_page_is_light(browser, address, name):
         page.wait_for_timeout(300)
         bodies = {url: local(url, address).read_bytes() for url in loaded if "data:" not in url}
     html = bodies.pop(next(u for u in bodies if u.endswith(f"{name}.html"))).decode()
-    figures = re.findall(r'<div class="explorer" id=.*?class="explorer-data">.*?</script></div>', html, re.DOTALL)
+    figures = re.findall(
+        r'<div class="explorer" id=.*?class="explorer-data">.*?</script></div>', html, re.DOTALL
+    )
     pictures = [body for url, body in bodies.items() if "/_images/" in url]
     rest = zipped(html.encode()) - sum(zipped(f.encode()) for f in figures)
     rest += sum(zipped(b) for url, b in bodies.items() if "/_images/" not in url)
