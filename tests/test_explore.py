@@ -280,7 +280,7 @@ def test_ink_is_the_pages_colour_and_text_stays_text():
 
 def test_its_text_form_is_one_line():
     assert repr(full()) == "Explorer 'test': rate × beta, 3 × 2 positions"
-    assert full()._repr_mimebundle_().keys() == {
+    assert full()._repr_mimebundle_()[0].keys() == {
         "text/html",
         "text/plain",
     }  # nobody to move a slider

@@ -145,11 +145,13 @@ class Explorer:
         sizes = " × ".join(str(len(s.values)) for s in self.sliders)
         return f"Explorer {self.name!r}: {names}, {sizes} positions"
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
         # Imported here: a page, a test run and a script need no widgets.
         from gdlib.explore.widget import mimebundle
 
-        return mimebundle(self._page, repr(self))
+        # The key by which myst-nb pastes it on another page, such as the front page.
+        key = {"scrapbook": {"name": self._page.id, "mime_prefix": ""}}
+        return mimebundle(self._page, repr(self)), key
 
     @cached_property
     def _page(self) -> Page:
