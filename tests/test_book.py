@@ -28,6 +28,11 @@ class Silent(SimpleHTTPRequestHandler):
         """A test prints nothing of its own."""
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that leaves a page closes connections; that is no error of the page."""
+
+
 @pytest.fixture(scope="module", params=["http", "file"])
 def address(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the site's root is: on a loopback server, or in the folder."""
@@ -35,7 +40,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "file":
         yield SITE.as_uri()
         return
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=SITE))
+    server = Server(("127.0.0.1", 0), partial(Silent, directory=SITE))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
