@@ -62,30 +62,36 @@ def build_html() -> str | None:
     # An old site next to a failed build would look like its result.
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
-    result = build_sphinx(
-        ROOT,
-        UNFINISHED / "html",
-        path_config=ROOT / "_config.yml",
-        noconfig=True,
-        confoverrides={
-            "external_toc_path": str(ROOT / "_toc.yml"),
-            "latex_individualpages": False,
-            "nitpicky": True,
-        },
-        warningiserror=True,
-        keep_going=True,
-    )
-    if isinstance(result, Exception):
-        cause = result.__cause__
-        if isinstance(cause, CellExecutionError | CellTimeoutError):
-            return explain(Path(str(result)), cause)
-        return f"{type(result).__name__}: {result}"
-    if result:
-        return "The build gave warnings (see WARNING above), and a warning is an error here."
-    mend(UNFINISHED / "html")
-    (UNFINISHED / "html").rename(SITE)
-    shutil.rmtree(UNFINISHED)
+    try:
+        result = build_sphinx(
+            ROOT,
+            UNFINISHED / "html",
+            path_config=ROOT / "_config.yml",
+            noconfig=True,
+            confoverrides={
+                "external_toc_path": str(ROOT / "_toc.yml"),
+                "latex_individualpages": False,
+                "nitpicky": True,
+            },
+            warningiserror=True,
+            keep_going=True,
+        )
+        if isinstance(result, BaseException):  # an interrupt too
+            return reason(result)
+        if result:
+            return "The build gave warnings (see WARNING above), and a warning is an error here."
+        mend(UNFINISHED / "html")
+        (UNFINISHED / "html").rename(SITE)
+    finally:
+        shutil.rmtree(UNFINISHED, ignore_errors=True)
     return None
+
+
+def reason(error: BaseException) -> str:
+    """What stopped Sphinx: the cell of a chapter, where it was one."""
+    if isinstance(error.__cause__, CellExecutionError | CellTimeoutError):
+        return explain(Path(str(error)), error.__cause__)
+    return f"{type(error).__name__}: {error}"
 
 
 def keep_text(notebook: nbformat.NotebookNode) -> None:
