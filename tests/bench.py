@@ -197,11 +197,20 @@ def bench_page() -> None:
         browser.close()
 
 
+def bench_lab() -> None:
+    print("\nA slider move in a real JupyterLab, from key to painted picture")
+    command = [sys.executable, "-m", "pytest", "-qs", "tests/test_lab.py", "-k", "key_to_picture"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if "JupyterLab" in line]
+    row(lines[0] if lines else "not measured: see `pytest tests/test_lab.py`", "", "at most 50 ms")
+
+
 PARTS = {
     "descend": bench_descend,
     "train": bench_train,
     "memory": bench_memory,
     "page": bench_page,
+    "lab": bench_lab,
 }
 
 if __name__ == "__main__":
