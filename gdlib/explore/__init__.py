@@ -150,7 +150,7 @@ class Explorer:
         from gdlib.explore.widget import mimebundle
 
         # The key by which myst-nb pastes it on another page, such as the front page.
-        key = {"scrapbook": {"name": self._page.id, "mime_prefix": ""}}
+        key: dict[str, object] = {"scrapbook": {"name": self._page.id, "mime_prefix": ""}}
         return mimebundle(self._page, repr(self)), key
 
     @cached_property

@@ -44,7 +44,7 @@ class Mark:
         hold = _hold if self.kind == "path" else _hide
         channels = [payload.add(np.rint(hold(v) * scale)) for v in (x, y)]
         return {
-            "kind": self.kind, "x": channels[0], "y": channels[1], "count": count,
+            "x": channels[0], "y": channels[1], "count": count,
             "upto": self.upto, "box": self._box(scale),
         }  # fmt: skip
 
@@ -57,7 +57,7 @@ class Mark:
                 f"x {self.axes.get_xlim()}, y {self.axes.get_ylim()}"
             )
 
-    def svg(self, points: Sequence[tuple[int, int]], scale: int, clip: str) -> str:
+    def svg(self, number: int, points: Sequence[tuple[int, int]], scale: int, clip: str) -> str:
         """The mark at the first position. The browser's script writes the same attributes."""
         line = " ".join(f"{x},{y}" for x, y in points)
         dots = [f"M{x} {y}h0" for x, y in points]
@@ -68,7 +68,7 @@ class Mark:
         zoom = f'transform="scale({1 / scale})"'
         # The line ends at the axes' frame; dots on the frame stay whole.
         return (
-            f'<g data-actor="{self.kind}" fill="none" stroke="{escape(self.color)}" '
+            f'<g data-actor="{number}" fill="none" stroke="{escape(self.color)}" '
             f'stroke-linecap="round" stroke-linejoin="round"><g clip-path="url(#{clip})">'
             f'<g {zoom}>{inner}</g></g><g clip-path="url(#{clip}-wide)"><g {zoom}>{outer}</g></g>'
             f"{self._label(points, scale)}</g>"
@@ -119,11 +119,11 @@ class Image:
         *sliders, rows, columns = self.levels.shape
         channel = payload.add(self.levels.reshape(*sliders, rows * columns))
         return {
-            "kind": "image", "v": channel, "columns": columns, "rows": rows,
+            "v": channel, "columns": columns, "rows": rows,
             "palette": base64.b64encode(self.palette.tobytes()).decode(),
         }  # fmt: skip
 
-    def svg(self, levels: np.ndarray) -> str:
+    def svg(self, number: int, levels: np.ndarray) -> str:
         """The image at the first position, as a PNG inside the SVG."""
         from PIL import Image as Pillow  # matplotlib brings it; only pictures need it
 
@@ -133,7 +133,7 @@ class Image:
         Pillow.fromarray(pixels).save(file, "png")
         left, top, width, height = frame(self.axes)
         return (
-            f'<image data-actor="image" x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" '
+            f'<image data-actor="{number}" x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" '
             f'height="{height:.2f}" preserveAspectRatio="none" style="image-rendering: pixelated" '
             f'href="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"/>'
         )

@@ -41,9 +41,10 @@ class Page:
         """The page's version, complete."""
         meta = json.dumps(self.meta, ensure_ascii=False, separators=(",", ":"))
         data = base64.b64encode(self.data).decode()
+        buttons = self.play_button() + button("reset", "Reset") + button("link", "Copy link")
         return (
             f'<div class="explorer" id="{self.id}">'
-            f"{self.top()}{self._controls()}{self.bottom(self._page_buttons())}"
+            f"{self.top()}{self._controls()}{self.bottom(buttons)}"
             "<noscript><p>The sliders need JavaScript; without it this is the picture at their "
             "first position.</p></noscript>"
             f'<script type="application/json" class="explorer-meta">{_json(meta)}</script>'
@@ -74,9 +75,8 @@ class Page:
         status = '<span class="explorer-status" role="status"></span>'
         return f'{html}<div class="explorer-buttons">{buttons}{status}</div>'
 
-    def _page_buttons(self) -> str:
-        play = button("play", "Play") if self.explorer.playing is not None else ""
-        return play + button("reset", "Reset") + button("link", "Copy link")
+    def play_button(self) -> str:
+        return "" if self.explorer.playing is None else button("play", "Play")
 
     def _pack(self) -> None:
         payload = Payload()
@@ -94,10 +94,10 @@ class Page:
         sliders = [
             {
                 "name": s.name, "slug": s.slug, "labels": s.labels,
-                "log": s.is_log and i != self.explorer.playing,  # Play counts positions
+                "log": s.is_log,
                 "values": None if isinstance(s.values[0], str) else s.values,
             }
-            for i, s in enumerate(self.sliders)
+            for s in self.sliders
         ]  # fmt: skip
         picks = [
             {
@@ -117,11 +117,13 @@ class Page:
     def _canvas(self) -> str:
         width, height = size(self.explorer.figure)
         images, actors = [], []
-        for mark, packed in zip(self.explorer.marks, self.meta["actors"], strict=True):
+        for i, mark in enumerate(self.explorer.marks):
+            packed = self.meta["actors"][i]
             if isinstance(mark, Image):
-                images.append(mark.svg(self._slice(packed["v"])))
+                images.append(mark.svg(i, self._slice(packed["v"])))
             else:
-                actors.append(mark.svg(self._points(packed), self.scale, self._clip(mark.axes)))
+                points, clip = self._points(packed), self._clip(mark.axes)
+                actors.append(mark.svg(i, points, self.scale, clip))
         # Images lie under the axes' own drawing, everything else that moves lies above it.
         return (
             f'<div class="explorer-canvas" style="min-width:{min(width * NARROW, 640):.0f}px;'

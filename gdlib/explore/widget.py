@@ -13,7 +13,7 @@ from gdlib.explore.page import Page, button
 from gdlib.explore.sliders import Slider
 
 STATIC = Path(__file__).parent.parent / "static"
-_open: dict[str, list[ipywidgets.Widget]] = {}  # by explorer name, so that a rerun closes the old
+_open: dict[str, tuple[Page, list[ipywidgets.Widget]]] = {}  # by the Explorer's name, root first
 
 
 class View(anywidget.AnyWidget):
@@ -34,7 +34,7 @@ def mimebundle(page: Page, text: str) -> dict[str, object]:
     """
     if not _interactive():
         return {"text/html": page.html(), "text/plain": text}
-    box = _build(page)
+    box = _box(page)
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     return {
         "application/vnd.jupyter.widget-view+json": view,
@@ -53,44 +53,48 @@ def _interactive() -> bool:
     return bool(parent.get("content", {}).get("allow_stdin", False))
 
 
-def _build(page: Page) -> ipywidgets.Widget:
-    close(page.explorer.name)
-    traits = {f"p{i}": traitlets.Any().tag(sync=True) for i in range(len(page.sliders))}
-    logs = [row["log"] for row in page.meta["sliders"]]
-    at = {
-        f"p{i}": s.values[s.start] if log else s.start
-        for i, (s, log) in enumerate(zip(page.sliders, logs, strict=True))
-    }
-    kind = type("ExplorerView", (View,), traits)
-    html = page.top() + page.bottom(button("reset", "Reset"))
-    view = kind(html=html, meta=page.meta, data=page.data, **at)
-    view.add_class("explorer-view")
-    rows, links = [], []
-    for i, slider in enumerate(page.sliders):
-        control = _control(slider, logs[i])
-        what = "value" if logs[i] else "index"
-        links.append(ipywidgets.jslink((control, what), (view, f"p{i}")))
-        rows.append(control)
-        if i == page.explorer.playing:
-            play, joined = _play(slider, view, i)
-            rows[-1] = ipywidgets.HBox([control, play])
-            links.append(joined)
-    box = ipywidgets.VBox([view, ipywidgets.VBox(rows)])
-    box.add_class("explorer-host")
-    _open[page.explorer.name] = [*links, *_family(box)]
+def _box(page: Page) -> ipywidgets.Widget:
+    """The widgets of a page: those that are open, or new ones in place of an older page's.
+
+    A cell that runs again makes a new Explorer of the same name; its old widgets are closed, in the
+    browser as well.
+    """
+    name = page.explorer.name
+    if name in _open and _open[name][0] is page:
+        return _open[name][1][0]
+    for widget in _open.pop(name, (None, []))[1]:
+        widget.close()
+    box, links = _build(page)
+    _open[name] = page, [*_family(box), *links]
     return box
 
 
-def close(name: str) -> None:
-    """Close the widgets of an Explorer that is shown again, in the browser as well."""
-    for widget in _open.pop(name, []):
-        widget.close()
+def _build(page: Page) -> tuple[ipywidgets.Widget, list[ipywidgets.Widget]]:
+    """View and sliders in one box, and the links that join them.
+
+    The view has its own play button: ipywidgets.Play stops at once when two views of it are open.
+    """
+    logs = [row["log"] for row in page.meta["sliders"]]
+    ends = [
+        s.values[s.start] if log else s.start for s, log in zip(page.sliders, logs, strict=True)
+    ]
+    traits = {f"p{i}": traitlets.Any(end).tag(sync=True) for i, end in enumerate(ends)}
+    html = page.top() + page.bottom(page.play_button() + button("reset", "Reset"))
+    view = type("ExplorerView", (View,), traits)(html=html, meta=page.meta, data=page.data)
+    view.add_class("explorer-view")
+    rows, links = [], []
+    for i, (slider, log) in enumerate(zip(page.sliders, logs, strict=True)):
+        rows.append(_control(slider, log))
+        links.append(ipywidgets.jslink((rows[i], "value" if log else "index"), (view, f"p{i}")))
+    box = ipywidgets.VBox([view, ipywidgets.VBox(rows)])
+    box.add_class("explorer-host")
+    return box, links
 
 
 def _family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     parts = [getattr(widget, part, None) for part in ("layout", "style")]
     children = [w for child in getattr(widget, "children", ()) for w in _family(child)]
-    return [*children, *(p for p in parts if isinstance(p, ipywidgets.Widget)), widget]
+    return [widget, *(p for p in parts if isinstance(p, ipywidgets.Widget)), *children]
 
 
 def _control(slider: Slider, log: bool) -> ipywidgets.Widget:
@@ -107,11 +111,3 @@ def _control(slider: Slider, log: bool) -> ipywidgets.Widget:
         value=values[slider.start], min=low, max=high,
         step=(high - low) / (len(slider.values) - 1), readout_format=".3g", **common,
     )  # fmt: skip
-
-
-def _play(slider: Slider, view: View, position: int) -> tuple[ipywidgets.Widget, ipywidgets.Widget]:
-    count = len(slider.values)
-    play = ipywidgets.Play(
-        value=slider.start, min=0, max=count - 1, interval=max(40, 6000 // count), show_repeat=False
-    )
-    return play, ipywidgets.jslink((play, "value"), (view, f"p{position}"))

@@ -4,7 +4,7 @@
  * What a test or a teacher can hold on to in the DOM:
  *   .explorer#fig-<name>            one explorer; `data-ready` once its sliders work
  *   input[type=range][data-slider]  its sliders, 0 … positions − 1; `output` beside each
- *   [data-actor=path|dots|image]    what moves: `polyline` points, `path` d, `image` href
+ *   [data-actor]                    what moves: `polyline` points, `path` d, `image` href
  *   .explorer-pick > i              a marker on a map, placed by `left` and `top` in percent
  *   [data-text=readout|pytorch]     the sentences
  *   button[data-do=play|reset|link], .explorer-status
@@ -85,6 +85,10 @@ function drawImage(node, actor, channels, at) {
 const sentence = (parts, channels, at) => parts.map(
   (part) => part.texts ? part.texts[slice(channels[part.v], at)[0] & 65535] : part).join("");
 
+/* The index of the number nearest to a value. */
+const nearest = (numbers, value) => numbers.reduce(
+  (best, n, i) => Math.abs(n - value) < Math.abs(numbers[best] - value) ? i : best, 0);
+
 const fromBase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
 /* ---- one explorer: its positions, and everything that follows them ---- */
@@ -92,56 +96,54 @@ const fromBase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 function createExplorer(root, meta, channels, signal) {
   const at = [...meta.start];
   const followers = [];
-  const nodes = [...root.querySelectorAll("[data-actor]")];
-  // Images stand first in the SVG, in their own order; so the order is that of each kind.
-  const actors = ["image", "path", "dots"].flatMap((kind) => {
-    const mine = nodes.filter((node) => node.dataset.actor === kind);
-    return meta.actors.filter((a) => a.kind === kind).map((actor, i) => [mine[i], actor]);
-  });
+  const actors = meta.actors.map((_, i) => root.querySelector(`[data-actor="${i}"]`));
   const markers = [...root.querySelectorAll(".explorer-pick")];
-  const texts = Object.keys(meta.texts).map((what) => [root.querySelector(`[data-text=${what}]`), what]);
-
-  function draw() {
-    for (const [node, actor] of actors) {
-      if (actor.kind === "image") drawImage(node, actor, channels, at);
-      else drawMark(node, actor, channels, at, meta.scale);
-    }
-    markers.forEach((marker, i) => drawPick(marker, meta, meta.picks[i], at));
-    for (const [node, what] of texts) node.textContent = sentence(meta.texts[what], channels, at);
-  }
-  // Read out once the reader rests, not at every position they pass.
+  const texts = [...root.querySelectorAll("[data-text]")];
   const status = root.querySelector(".explorer-status");
   let rest;
-  const say = (text) => {
-    clearTimeout(rest);
-    rest = setTimeout(() => { status.textContent = text ?? readout(); }, text ? 0 : 700);
-  };
-  const readout = () => meta.texts.readout ? sentence(meta.texts.readout, channels, at) : "";
-  signal.addEventListener("abort", () => clearTimeout(rest));
 
+  function draw() {
+    meta.actors.forEach((actor, i) => {
+      if (actor.rows) drawImage(actors[i], actor, channels, at);
+      else drawMark(actors[i], actor, channels, at, meta.scale);
+    });
+    markers.forEach((marker, i) => drawPick(marker, meta, meta.picks[i], at));
+    for (const node of texts) node.textContent = sentence(meta.texts[node.dataset.text], channels, at);
+  }
   const explorer = {
     at,
-    say,
     playing: false,
+    stop() {},
     follow: (follower) => followers.push(follower),
     /* Move some sliders: {index: position}. Positions off the end stop at the end. */
     move(changes) {
       let changed = false;
       for (const [i, position] of Object.entries(changes)) {
-        const end = meta.sliders[i].labels.length - 1;
-        const next = Math.max(0, Math.min(end, Math.round(position)));
+        const next = Math.max(0, Math.min(meta.sliders[i].labels.length - 1, position));
         changed ||= next !== at[i];
         at[i] = next;
       }
       if (!changed) return;
       draw();
       followers.forEach((follower) => follower());
-      if (!explorer.playing) say();
+      if (!explorer.playing) explorer.say();
+    },
+    /* To a screen reader: a text at once, the read-out once the reader rests. */
+    say(text) {
+      clearTimeout(rest);
+      const readout = () => root.querySelector("[data-text=readout]")?.textContent ?? "";
+      rest = setTimeout(() => { status.textContent = text ?? readout(); }, text ? 0 : 700);
     },
   };
-  markers.forEach((marker, i) => listenPick(marker, meta, meta.picks[i], explorer, signal));
-  const reset = root.querySelector("button[data-do=reset]");
-  reset.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
+  signal.addEventListener("abort", () => clearTimeout(rest));
+  markers.forEach((marker, i) => listenPick(marker, meta.picks[i], explorer, signal));
+  const button = (what) => root.querySelector(`button[data-do=${what}]`);
+  if (meta.play !== null) explorer.stop = startPlay(explorer, meta, button("play"), signal);
+  button("reset").addEventListener("click", () => {
+    explorer.stop();
+    explorer.move({ ...meta.start });
+  }, { signal });
+  watchWidth(root.querySelector(".explorer-stage"), signal);
   draw();
   root.querySelectorAll("input, button").forEach((control) => { control.disabled = false; });
   return explorer;
@@ -157,48 +159,72 @@ function drawPick(marker, meta, { sliders, places }, at) {
     mine.map((i) => meta.sliders[i].name + " " + meta.sliders[i].labels[at[i]]).join(", "));
 }
 
-function listenPick(marker, meta, { sliders, places }, explorer, signal) {
-  const nearest = (row, place) => row.reduce(
-    (best, p, i) => Math.abs(p - place) < Math.abs(row[best] - place) ? i : best, 0);
-  const pointAt = (event) => {
+function listenPick(marker, { sliders, places }, explorer, signal) {
+  const on = (type, listener) => marker.addEventListener(type, listener, { signal });
+  const toPointer = (event) => {
     const box = marker.getBoundingClientRect();
-    const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const at = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     const changes = {};
-    places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, place[k]); });
+    places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, at[k]); });
     explorer.move(changes);
   };
-  marker.addEventListener("pointerdown", (event) => {
+  on("pointerdown", (event) => {
     marker.setPointerCapture(event.pointerId);
-    pointAt(event);
-  }, { signal });
-  marker.addEventListener("pointermove", (event) => {
-    if (marker.hasPointerCapture(event.pointerId)) pointAt(event);
-  }, { signal });
-  marker.addEventListener("keydown", (event) => {
-    const arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, -1], ArrowDown: [1, 1] };
-    let [k, towards] = arrow[event.key] ?? [];
-    if (k === undefined) return;
-    if (!places[k]) { // one slider only: the other pair of arrows moves it too
-      k = 1 - k;
-      towards = event.key === "ArrowUp" || event.key === "ArrowRight" ? 1 : -1;
-      if (k === 1) towards = -towards;
-    }
+    toPointer(event);
+  });
+  on("pointermove", (event) => {
+    if (marker.hasPointerCapture(event.pointerId)) toPointer(event);
+  });
+  on("keydown", (event) => {
+    const [arrow, direction] = event.key.match(/^Arrow(.*)/) ?? [];
+    if (!arrow) return;
     event.preventDefault();
     event.stopPropagation(); // JupyterLab would move to another cell
-    const row = places[k];
-    const grows = row[row.length - 1] >= row[0] ? 1 : -1;
-    explorer.move({ [sliders[k]]: explorer.at[sliders[k]] + towards * grows });
+    const vertical = direction === "Up" || direction === "Down";
+    const i = sliders[+vertical] ?? sliders[+!vertical]; // one slider takes both pairs of arrows
+    const step = direction === "Right" || direction === "Up" ? 1 : -1;
+    explorer.move({ [i]: explorer.at[i] + step });
+  });
+}
+
+/* Play one slider from where it stands to its end; returns what stops it. */
+function startPlay(explorer, meta, button, signal) {
+  const i = meta.play, end = meta.sliders[i].labels.length - 1;
+  const pace = Math.max(6000 / (end + 1), 40); // milliseconds a position
+  let frame;
+  const stop = () => {
+    cancelAnimationFrame(frame);
+    if (!explorer.playing) return;
+    explorer.playing = false;
+    button.textContent = "Play";
+    explorer.say();
+  };
+  button.addEventListener("click", () => {
+    if (explorer.playing) return stop();
+    const from = explorer.at[i] === end ? -1 : explorer.at[i];
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) { // one step, no animation
+      return explorer.move({ [i]: from + 1 });
+    }
+    const began = performance.now();
+    const tick = (now) => {
+      explorer.move({ [i]: from + Math.max(0, Math.floor((now - began) / pace)) });
+      if (explorer.at[i] === end) stop();
+      else frame = requestAnimationFrame(tick);
+    };
+    explorer.playing = true;
+    button.textContent = "Pause";
+    frame = requestAnimationFrame(tick);
   }, { signal });
+  signal.addEventListener("abort", stop);
+  return stop;
 }
 
 /* A stage that scrolls sideways must be reachable by keyboard. */
-function watchWidth(root, signal) {
-  const stage = root.querySelector(".explorer-stage");
-  const check = () => {
+function watchWidth(stage, signal) {
+  const watch = new ResizeObserver(() => {
+    stage.toggleAttribute("tabindex", false);
     if (stage.scrollWidth > stage.clientWidth + 1) stage.tabIndex = 0;
-    else stage.removeAttribute("tabindex");
-  };
-  const watch = new ResizeObserver(check);
+  });
   watch.observe(stage);
   signal.addEventListener("abort", () => watch.disconnect());
 }
@@ -213,28 +239,25 @@ async function render({ model, el }) {
   el.innerHTML = `<div class="explorer">${model.get("html").replaceAll(meta.prefix, own)}</div>`;
   const channels = await unpack(model.get("data"), meta.channels);
   const explorer = createExplorer(el, meta, channels, abort.signal);
-  const position = (i, value) => {
-    const { log, values } = meta.sliders[i];
-    if (!log) return value;
-    const ratio = (v) => Math.abs(Math.log(v / value));
-    return values.reduce((best, v, k) => ratio(v) < ratio(values[best]) ? k : best, 0);
-  };
-  const positions = () => Object.fromEntries(
-    meta.sliders.map((_, i) => [i, position(i, model.get("p" + i))]));
-  const listen = () => explorer.move(positions());
-  meta.sliders.forEach((_, i) => model.on("change:p" + i, listen));
+  // The traits p0, p1, … are joined to the sliders: a value on a log scale, else a position.
+  const listeners = meta.sliders.map(({ log, values }, i) => () => {
+    const value = model.get("p" + i);
+    const next = log ? nearest(values.map(Math.log), Math.log(value)) : value;
+    if (i === meta.play && next !== explorer.at[i]) explorer.stop();
+    explorer.move({ [i]: next });
+  });
+  listeners.forEach((listen, i) => {
+    listen();
+    model.on("change:p" + i, listen);
+  });
   explorer.follow(() => {
-    meta.sliders.forEach((slider, i) => {
-      if (position(i, model.get("p" + i)) === explorer.at[i]) return;
-      model.set("p" + i, slider.log ? slider.values[explorer.at[i]] : explorer.at[i]);
-    });
+    meta.sliders.forEach(({ log, values }, i) =>
+      model.set("p" + i, log ? values[explorer.at[i]] : explorer.at[i]));
     model.save_changes();
   });
-  listen();
-  watchWidth(el, abort.signal);
   return () => {
     abort.abort();
-    meta.sliders.forEach((_, i) => model.off("change:p" + i, listen));
+    listeners.forEach((listen, i) => model.off("change:p" + i, listen));
   };
 }
 
@@ -243,71 +266,36 @@ async function render({ model, el }) {
 async function start(root) {
   const meta = JSON.parse(root.querySelector(".explorer-meta").textContent);
   const data = fromBase64(root.querySelector(".explorer-data").textContent);
-  const channels = await unpack(data, meta.channels);
   const { signal } = new AbortController(); // a page's listeners live as long as the page
-  const explorer = createExplorer(root, meta, channels, signal);
+  const explorer = createExplorer(root, meta, await unpack(data, meta.channels), signal);
   const inputs = [...root.querySelectorAll("input[data-slider]")];
-  const outputs = inputs.map((input) => input.parentElement.querySelector("output"));
-  const button = (what) => root.querySelector(`button[data-do=${what}]`);
-  let stop = null;
-  explorer.follow(() => {
-    inputs.forEach((input, i) => {
-      const label = meta.sliders[i].labels[explorer.at[i]];
-      if (+input.value !== explorer.at[i]) input.value = explorer.at[i];
-      if (outputs[i].textContent === label) return;
-      outputs[i].textContent = label;
-      input.setAttribute("aria-valuetext", label);
-    });
-  });
+  const link = root.querySelector("button[data-do=link]");
+  explorer.follow(() => inputs.forEach((input, i) => {
+    const label = meta.sliders[i].labels[explorer.at[i]];
+    input.value = explorer.at[i];
+    input.setAttribute("aria-valuetext", label);
+    input.parentElement.querySelector("output").textContent = label;
+  }));
   inputs.forEach((input, i) => input.addEventListener("input", () => {
-    if (i === meta.play) stop?.();
+    if (i === meta.play) explorer.stop();
     explorer.move({ [i]: +input.value });
   }));
-
-  button("play")?.addEventListener("click", () => {
-    if (stop) return stop();
-    const i = meta.play, end = meta.sliders[i].labels.length - 1;
-    const from = explorer.at[i] === end ? 0 : explorer.at[i];
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      return explorer.move({ [i]: explorer.at[i] === end ? 0 : from + 1 });
-    }
-    const began = performance.now(), pace = Math.max(6000 / (end + 1), 40);
-    let frame;
-    explorer.playing = true;
-    stop = () => {
-      cancelAnimationFrame(frame);
-      stop = null;
-      explorer.playing = false;
-      button("play").textContent = "Play";
-      explorer.say();
-    };
-    const tick = (now) => {
-      explorer.move({ [i]: from + Math.max(0, Math.floor((now - began) / pace)) });
-      if (explorer.at[i] === end) stop();
-      else frame = requestAnimationFrame(tick);
-    };
-    button("play").textContent = "Pause";
-    frame = requestAnimationFrame(tick);
-  });
-  button("reset").addEventListener("click", () => stop?.());
-  button("link").addEventListener("click", async () => {
+  link.addEventListener("click", async () => {
     const query = meta.sliders.map(({ slug, labels }, i) =>
       slug + "=" + encodeURIComponent(labels[explorer.at[i]])).join("&");
     history.replaceState(history.state, "", `#${root.id}?${query}`);
-    const copied = await copy(location.href);
-    button("link").textContent = copied ? "Copied" : "In the address bar";
-    explorer.say(button("link").textContent);
-    setTimeout(() => { button("link").textContent = "Copy link"; }, 2000);
+    link.textContent = await copy(location.href) ? "Copied" : "In the address bar";
+    explorer.say(link.textContent);
+    setTimeout(() => { link.textContent = "Copy link"; }, 2000);
   });
   const restore = () => {
     const changes = readAddress(root.id, meta.sliders);
     if (!changes) return;
-    stop?.();
+    explorer.stop();
     explorer.move(changes);
     root.scrollIntoView({ block: "start" });
   };
   addEventListener("hashchange", restore);
-  watchWidth(root, signal);
   root.dataset.ready = "";
   restore();
 }
@@ -324,8 +312,7 @@ function readAddress(id, sliders) {
     const exact = labels.indexOf(text), number = text.trim() ? Number(text) : NaN;
     if (exact >= 0) changes[i] = exact;
     else if (values && number >= Math.min(...values) && number <= Math.max(...values)) {
-      changes[i] = values.reduce(
-        (best, v, k) => Math.abs(v - number) < Math.abs(values[best] - number) ? k : best, 0);
+      changes[i] = nearest(values, number);
     }
   }
   return changes;
