@@ -1,0 +1,105 @@
+"""The two verbs of book/build.py, on a book of one small chapter."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from book import build
+
+GOOD = 'print("loss 0.25")'
+BAD = "lr = 0.1\nlr / 0"
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A folder with a front page and a chapter; returns a function that writes the chapter."""
+    (tmp_path / "_config.yml").write_text(
+        "title: small\nexecute: {execute_notebooks: force, raise_on_error: true}\n"
+        "exclude_patterns: [_build]\n"
+    )
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: front\nchapters:\n- file: notebooks/01_small\n"
+    )
+    (tmp_path / "front.md").write_text("# Front\n")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "SITE", tmp_path / "_build" / "html")
+    monkeypatch.setattr(build, "UNFINISHED", tmp_path / "_build" / "unfinished")
+    chapter = tmp_path / "notebooks" / "01_small.ipynb"
+
+    def write(*sources: str):
+        cells = [new_markdown_cell("# Small"), *map(new_code_cell, sources)]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), chapter)
+        return chapter
+
+    return write
+
+
+def test_a_good_book_is_built_and_its_first_address_works(book):
+    book(GOOD)
+    assert build.main("html") == 0
+    assert "loss 0.25" in (build.SITE / "notebooks" / "01_small.html").read_text()
+    assert "url=front.html" in (build.SITE / "index.html").read_text()
+    assert not build.UNFINISHED.exists()
+
+
+def test_a_failing_cell_is_named_and_leaves_no_site(book, capfd):
+    book(GOOD)
+    assert build.main("html") == 0
+    book(GOOD, BAD)
+    assert build.main("html") == 1
+    said = capfd.readouterr().err
+    assert "notebooks/01_small.ipynb, code cell 2 of 2" in said
+    assert "lr / 0" in said and "ZeroDivisionError" in said
+    assert not build.SITE.exists() and not build.UNFINISHED.exists()
+
+
+def test_a_warning_leaves_no_site(book, capfd):
+    chapter = book(GOOD)
+    chapter.write_text(chapter.read_text().replace("# Small", "# Small {doc}`nowhere`"))
+    assert build.main("html") == 1
+    assert "nowhere" in capfd.readouterr().err
+    assert not build.SITE.exists()
+
+
+def test_chapters_are_executed_and_keep_only_text(book):
+    chapter = book(GOOD, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()", "1 + 1")
+    assert build.main("notebooks") == 0
+    cells = nbformat.read(chapter, as_version=4).cells[1:]
+    assert [c.execution_count for c in cells] == [1, 2, 3]
+    assert cells[0].outputs[0].text == "loss 0.25\n"
+    assert set(cells[1].outputs[0].data) == {"text/plain"}
+    assert cells[2].outputs[0].data == {"text/plain": "2"}
+    written = chapter.read_text()
+    assert build.main("notebooks") == 0
+    assert chapter.read_text() == written
+
+
+def test_a_chapter_that_fails_stays_as_it_was(book, capfd):
+    chapter = book(GOOD, BAD)
+    before = chapter.read_text()
+    assert build.main("notebooks", str(chapter)) == 1
+    assert "code cell 2 of 2" in capfd.readouterr().err
+    assert chapter.read_text() == before
+
+
+def test_keeping_text_drops_pictures_pages_and_widgets():
+    data = {
+        "image/png": "…",
+        "image/svg+xml": "<svg/>",
+        "text/html": "<p>",
+        "application/vnd.jupyter.widget-view+json": {},
+        "text/plain": "Explorer 'ravine'",
+        "text/latex": "$x$",
+    }
+    key = {"scrapbook": {"name": "P1.1", "mime_prefix": ""}}
+    cell = new_code_cell("x", outputs=[new_output("display_data", data=data, metadata=key)])
+    notebook = new_notebook(
+        cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python", "version": "3"}}
+    )
+    build.keep_text(notebook)
+    assert set(cell.outputs[0].data) == {"text/plain", "text/latex"}
+    assert cell.outputs[0].metadata == key
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert "version" not in notebook.metadata.language_info
