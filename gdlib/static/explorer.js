@@ -1,6 +1,5 @@
 /* The Explorer's one script, for two hosts: a page loads it as a classic script and every
  * `.explorer` in it comes alive; Jupyter imports it as a module (anywidget) and calls `render`.
- *
  * What a test or a teacher can hold on to in the DOM:
  *   .explorer#fig-<name>            one explorer; `data-ready` once its sliders work
  *   input[type=range][data-slider]  its sliders, 0 … positions − 1; `output` beside each
@@ -8,15 +7,13 @@
  *   .explorer-pick > i              a marker on a map, placed by `left` and `top` in percent
  *   [data-text=readout|pytorch]     the sentences
  *   button[data-do=play|reset|link], .explorer-status
- * Address: #fig-<name>?<slider's slug>=<value>&…
- */
+ * Address: #fig-<name>?<slider's slug>=<value>&… */
 "use strict";
 
-/* ---- numbers: undo gdlib/explore/pack.py ---- */
-
+/* Numbers: what gdlib/explore/pack.py did, undone. */
 async function unpack(deflated, specs) {
-  const inflate = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(inflate).arrayBuffer());
+  const inflated = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(inflated).arrayBuffer());
   let from = 0;
   return specs.map(({ shape, delta, wide }) => {
     const size = shape.reduce((a, b) => a * b);
@@ -39,13 +36,11 @@ async function unpack(deflated, specs) {
 /* The items of a channel at the sliders' positions; an axis of size 1 does not care. */
 function slice({ values, shape }, at) {
   const items = shape[shape.length - 1];
-  let offset = 0;
-  at.forEach((position, i) => { offset = offset * shape[i] + (shape[i] > 1 ? position : 0); });
+  const offset = at.reduce((sum, p, i) => sum * shape[i] + (shape[i] > 1 ? p : 0), 0);
   return values.subarray(offset * items, (offset + 1) * items);
 }
 
-/* ---- drawing: set attributes, nothing else ---- */
-
+/* Drawing sets attributes and nothing else. */
 function drawMark(node, actor, channels, at, scale) {
   const x = slice(channels[actor.x], at), y = slice(channels[actor.y], at);
   let count = actor.count === null ? x.length : slice(channels[actor.count], at)[0];
@@ -61,7 +56,7 @@ function drawMark(node, actor, channels, at, scale) {
   const label = node.querySelector("text");
   if (!label) return;
   const [left, top, right, bottom] = actor.box;
-  let k = count - 1;
+  let k = count - 1; // the last point in sight
   while (k >= 0 && !(left <= x[k] && x[k] <= right && top <= y[k] && y[k] <= bottom)) k--;
   const [beside, anchor] = 2 * x[k] > left + right ? [-7, "end"] : [7, "start"];
   label.setAttribute("x", k < 0 ? -9999 : x[k] / scale + beside);
@@ -71,61 +66,57 @@ function drawMark(node, actor, channels, at, scale) {
 
 function drawImage(node, actor, channels, at) {
   const levels = slice(channels[actor.v], at);
-  const canvas = document.createElement("canvas");
-  canvas.width = actor.columns;
-  canvas.height = actor.rows;
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(actor.columns, actor.rows);
+  const [width, height] = [actor.columns, actor.rows];
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const pixels = new ImageData(width, height);
   const palette = actor.colors ??= fromBase64(actor.palette);
   levels.forEach((level, i) => pixels.data.set(palette.subarray(4 * level, 4 * level + 4), 4 * i));
-  context.putImageData(pixels, 0, 0);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
   node.setAttribute("href", canvas.toDataURL());
 }
 
 const sentence = (parts, channels, at) => parts.map(
   (part) => part.texts ? part.texts[slice(channels[part.v], at)[0] & 65535] : part).join("");
 
-/* The index of the number nearest to a value. */
 const nearest = (numbers, value) => numbers.reduce(
   (best, n, i) => Math.abs(n - value) < Math.abs(numbers[best] - value) ? i : best, 0);
-
 const fromBase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
-/* ---- one explorer: its positions, and everything that follows them ---- */
-
+/* One explorer: its sliders' positions, and everything that follows them. */
 function createExplorer(root, meta, channels, signal) {
   const at = [...meta.start];
-  const followers = [];
   const actors = meta.actors.map((_, i) => root.querySelector(`[data-actor="${i}"]`));
   const markers = [...root.querySelectorAll(".explorer-pick")];
   const texts = [...root.querySelectorAll("[data-text]")];
   const status = root.querySelector(".explorer-status");
   let rest;
 
-  function draw() {
+  const draw = () => {
     meta.actors.forEach((actor, i) => {
       if (actor.rows) drawImage(actors[i], actor, channels, at);
       else drawMark(actors[i], actor, channels, at, meta.scale);
     });
-    markers.forEach((marker, i) => drawPick(marker, meta, meta.picks[i], at));
-    for (const node of texts) node.textContent = sentence(meta.texts[node.dataset.text], channels, at);
-  }
+    markers.forEach((marker, i) => drawPick(marker, meta.sliders, meta.picks[i], at));
+    texts.forEach((n) => { n.textContent = sentence(meta.texts[n.dataset.text], channels, at); });
+  };
   const explorer = {
     at,
     playing: false,
     stop() {},
-    follow: (follower) => followers.push(follower),
+    follow() {},
     /* Move some sliders: {index: position}. Positions off the end stop at the end. */
     move(changes) {
-      let changed = false;
+      if (changes[meta.play] !== undefined && changes[meta.play] !== at[meta.play]) explorer.stop();
+      explorer.step(changes);
+    },
+    step(changes) { // the same without an end to playing
+      const before = String(at);
       for (const [i, position] of Object.entries(changes)) {
-        const next = Math.max(0, Math.min(meta.sliders[i].labels.length - 1, position));
-        changed ||= next !== at[i];
-        at[i] = next;
+        at[i] = Math.max(0, Math.min(meta.sliders[i].labels.length - 1, position));
       }
-      if (!changed) return;
+      if (String(at) === before) return;
       draw();
-      followers.forEach((follower) => follower());
+      explorer.follow();
       if (!explorer.playing) explorer.say();
     },
     /* To a screen reader: a text at once, the read-out once the reader rests. */
@@ -135,28 +126,31 @@ function createExplorer(root, meta, channels, signal) {
       rest = setTimeout(() => { status.textContent = text ?? readout(); }, text ? 0 : 700);
     },
   };
-  signal.addEventListener("abort", () => clearTimeout(rest));
   markers.forEach((marker, i) => listenPick(marker, meta.picks[i], explorer, signal));
-  const button = (what) => root.querySelector(`button[data-do=${what}]`);
-  if (meta.play !== null) explorer.stop = startPlay(explorer, meta, button("play"), signal);
-  button("reset").addEventListener("click", () => {
+  const [play, reset] = ["play", "reset"].map((what) => root.querySelector(`[data-do=${what}]`));
+  if (play) explorer.stop = startPlay(explorer, meta, play, signal);
+  reset.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
+  const stage = root.querySelector(".explorer-stage");
+  const width = new ResizeObserver(() => { // one that scrolls must be reachable by keyboard
+    stage.tabIndex = stage.scrollWidth > stage.clientWidth + 1 ? 0 : -1;
+  });
+  width.observe(stage);
+  signal.addEventListener("abort", () => {
+    width.disconnect();
     explorer.stop();
-    explorer.move({ ...meta.start });
-  }, { signal });
-  watchWidth(root.querySelector(".explorer-stage"), signal);
+    clearTimeout(rest);
+  });
   draw();
   root.querySelectorAll("input, button").forEach((control) => { control.disabled = false; });
   return explorer;
 }
 
-function drawPick(marker, meta, { sliders, places }, at) {
-  const [x, y] = places.map((row, k) => row ? 100 * row[at[sliders[k]]] + "%" : "50%");
-  marker.firstElementChild.style.left = x;
-  marker.firstElementChild.style.top = y;
+function drawPick(marker, rows, { sliders, places }, at) {
+  const [left, top] = places.map((row, k) => row ? 100 * row[at[sliders[k]]] + "%" : "50%");
+  Object.assign(marker.firstElementChild.style, { left, top });
   const mine = sliders.filter((i) => i !== null);
-  marker.setAttribute("aria-valuenow", at[mine[0]]);
-  marker.setAttribute("aria-valuetext",
-    mine.map((i) => meta.sliders[i].name + " " + meta.sliders[i].labels[at[i]]).join(", "));
+  marker.ariaValueNow = at[mine[0]];
+  marker.ariaValueText = mine.map((i) => rows[i].name + " " + rows[i].labels[at[i]]).join(", ");
 }
 
 function listenPick(marker, { sliders, places }, explorer, signal) {
@@ -168,69 +162,47 @@ function listenPick(marker, { sliders, places }, explorer, signal) {
     places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, at[k]); });
     explorer.move(changes);
   };
-  on("pointerdown", (event) => {
-    marker.setPointerCapture(event.pointerId);
-    toPointer(event);
-  });
-  on("pointermove", (event) => {
-    if (marker.hasPointerCapture(event.pointerId)) toPointer(event);
-  });
+  on("pointerdown", (event) => marker.setPointerCapture(event.pointerId));
+  on("pointerdown", toPointer);
+  on("pointermove", (event) => marker.hasPointerCapture(event.pointerId) && toPointer(event));
   on("keydown", (event) => {
-    const [arrow, direction] = event.key.match(/^Arrow(.*)/) ?? [];
-    if (!arrow) return;
+    const way = ["ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp"].indexOf(event.key);
+    if (way < 0) return;
     event.preventDefault();
     event.stopPropagation(); // JupyterLab would move to another cell
-    const vertical = direction === "Up" || direction === "Down";
-    const i = sliders[+vertical] ?? sliders[+!vertical]; // one slider takes both pairs of arrows
-    const step = direction === "Right" || direction === "Up" ? 1 : -1;
-    explorer.move({ [i]: explorer.at[i] + step });
+    const i = sliders[way % 2] ?? sliders[1 - way % 2]; // one slider takes both pairs of arrows
+    explorer.move({ [i]: explorer.at[i] + (way < 2 ? -1 : 1) });
   });
 }
 
-/* Play one slider from where it stands to its end; returns what stops it. */
+/* Play one slider from where it stands to its end, in about six seconds; returns what stops it. */
 function startPlay(explorer, meta, button, signal) {
-  const i = meta.play, end = meta.sliders[i].labels.length - 1;
-  const pace = Math.max(6000 / (end + 1), 40); // milliseconds a position
-  let frame;
+  const i = meta.play, end = meta.sliders[i].labels.length - 1, stride = Math.ceil(end / 150);
+  let timer;
   const stop = () => {
-    cancelAnimationFrame(frame);
+    clearInterval(timer);
     if (!explorer.playing) return;
     explorer.playing = false;
     button.textContent = "Play";
     explorer.say();
   };
+  const step = () => {
+    explorer.step({ [i]: explorer.at[i] + stride });
+    if (explorer.at[i] === end) stop();
+  };
   button.addEventListener("click", () => {
     if (explorer.playing) return stop();
-    const from = explorer.at[i] === end ? -1 : explorer.at[i];
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) { // one step, no animation
-      return explorer.move({ [i]: from + 1 });
-    }
-    const began = performance.now();
-    const tick = (now) => {
-      explorer.move({ [i]: from + Math.max(0, Math.floor((now - began) / pace)) });
-      if (explorer.at[i] === end) stop();
-      else frame = requestAnimationFrame(tick);
-    };
+    if (explorer.at[i] === end) explorer.step({ [i]: 0 });
+    else step();
+    if (explorer.at[i] === end || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     explorer.playing = true;
     button.textContent = "Pause";
-    frame = requestAnimationFrame(tick);
+    timer = setInterval(step, 6000 * stride / (end + 1));
   }, { signal });
-  signal.addEventListener("abort", stop);
   return stop;
 }
 
-/* A stage that scrolls sideways must be reachable by keyboard. */
-function watchWidth(stage, signal) {
-  const watch = new ResizeObserver(() => {
-    stage.toggleAttribute("tabindex", false);
-    if (stage.scrollWidth > stage.clientWidth + 1) stage.tabIndex = 0;
-  });
-  watch.observe(stage);
-  signal.addEventListener("abort", () => watch.disconnect());
-}
-
-/* ---- host: Jupyter ---- */
-
+/* Host: Jupyter. */
 async function render({ model, el }) {
   const abort = new AbortController();
   const meta = model.get("meta");
@@ -242,27 +214,22 @@ async function render({ model, el }) {
   // The traits p0, p1, … are joined to the sliders: a value on a log scale, else a position.
   const listeners = meta.sliders.map(({ log, values }, i) => () => {
     const value = model.get("p" + i);
-    const next = log ? nearest(values.map(Math.log), Math.log(value)) : value;
-    if (i === meta.play && next !== explorer.at[i]) explorer.stop();
-    explorer.move({ [i]: next });
+    explorer.move({ [i]: log ? nearest(values.map(Math.log), Math.log(value)) : value });
   });
-  listeners.forEach((listen, i) => {
-    listen();
-    model.on("change:p" + i, listen);
-  });
-  explorer.follow(() => {
+  listeners.forEach((listen, i) => model.on("change:p" + i, listen));
+  listeners.forEach((listen) => listen());
+  explorer.follow = () => {
     meta.sliders.forEach(({ log, values }, i) =>
       model.set("p" + i, log ? values[explorer.at[i]] : explorer.at[i]));
     model.save_changes();
-  });
+  };
   return () => {
     abort.abort();
     listeners.forEach((listen, i) => model.off("change:p" + i, listen));
   };
 }
 
-/* ---- host: a page ---- */
-
+/* Host: a page. */
 async function start(root) {
   const meta = JSON.parse(root.querySelector(".explorer-meta").textContent);
   const data = fromBase64(root.querySelector(".explorer-data").textContent);
@@ -270,16 +237,14 @@ async function start(root) {
   const explorer = createExplorer(root, meta, await unpack(data, meta.channels), signal);
   const inputs = [...root.querySelectorAll("input[data-slider]")];
   const link = root.querySelector("button[data-do=link]");
-  explorer.follow(() => inputs.forEach((input, i) => {
+  explorer.follow = () => inputs.forEach((input, i) => {
     const label = meta.sliders[i].labels[explorer.at[i]];
     input.value = explorer.at[i];
-    input.setAttribute("aria-valuetext", label);
+    input.ariaValueText = label;
     input.parentElement.querySelector("output").textContent = label;
-  }));
-  inputs.forEach((input, i) => input.addEventListener("input", () => {
-    if (i === meta.play) explorer.stop();
-    explorer.move({ [i]: +input.value });
-  }));
+  });
+  inputs.forEach((input, i) =>
+    input.addEventListener("input", () => explorer.move({ [i]: +input.value })));
   link.addEventListener("click", async () => {
     const query = meta.sliders.map(({ slug, labels }, i) =>
       slug + "=" + encodeURIComponent(labels[explorer.at[i]])).join("&");
@@ -291,7 +256,6 @@ async function start(root) {
   const restore = () => {
     const changes = readAddress(root.id, meta.sliders);
     if (!changes) return;
-    explorer.stop();
     explorer.move(changes);
     root.scrollIntoView({ block: "start" });
   };
@@ -308,12 +272,10 @@ function readAddress(id, sliders) {
   for (const [slug, text] of new URLSearchParams(query)) {
     const i = sliders.findIndex((slider) => slider.slug === slug);
     if (i < 0) continue;
-    const { labels, values } = sliders[i];
-    const exact = labels.indexOf(text), number = text.trim() ? Number(text) : NaN;
-    if (exact >= 0) changes[i] = exact;
-    else if (values && number >= Math.min(...values) && number <= Math.max(...values)) {
-      changes[i] = nearest(values, number);
-    }
+    const { labels, values } = sliders[i], number = text.trim() ? Number(text) : NaN;
+    const known = values && number >= Math.min(...values) && number <= Math.max(...values);
+    const position = known ? nearest(values, number) : labels.indexOf(text);
+    if (position >= 0) changes[i] = position;
   }
   return changes;
 }
@@ -323,9 +285,8 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch { // no clipboard on this page (file://, permission): the old way
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.style.cssText = "position:fixed;opacity:0";
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    area.style.position = "fixed";
     document.body.append(area);
     area.select();
     const copied = document.execCommand("copy");
@@ -335,9 +296,5 @@ async function copy(text) {
 }
 
 // In a module, as Jupyter loads it, there is no current script.
-if (document.currentScript) {
-  const startAll = () => document.querySelectorAll(".explorer .explorer-data").forEach(
-    (data) => start(data.closest(".explorer")));
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", startAll);
-  else startAll();
-}
+if (document.currentScript) addEventListener("DOMContentLoaded", () =>
+  document.querySelectorAll(".explorer:has(.explorer-data)").forEach(start));
