@@ -19,7 +19,7 @@ from gdlib.rules import Rule, State
 Loss = Callable[..., Tensor]
 RECORDS = ("w", "loss", "batch_loss", "grad")
 TRACE_FROM = 30  # steps; below, tracing costs more than it saves
-SMALL = 1 << 17  # numbers touched per step; below, one thread is fastest
+SMALL = 1 << 20  # numbers touched per step; below, one thread is fastest
 
 
 @dataclass(frozen=True)
