@@ -58,7 +58,8 @@ def train(
     rows: list[tuple[Tensor, float, int, float]] = []
     interrupted = False
     try:
-        for _ in tqdm(range(epochs), desc="epochs", disable=None if progress else True):
+        quiet = {} if progress else {"disable": True}  # given, it would outdo TQDM_DISABLE
+        for _ in tqdm(range(epochs), desc="epochs", **quiet):
             before = len(rows)
             _epoch(model, loader, optimizer, criterion, rows, device,
                    scheduler if schedule_per == "step" else None)  # fmt: skip
