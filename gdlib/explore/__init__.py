@@ -15,10 +15,9 @@ from matplotlib.figure import Figure
 from gdlib.explore.actors import Image, Mark, Part, Pick, sentence
 from gdlib.explore.page import Page
 from gdlib.explore.sliders import as_array, fit, index_of, make_sliders
+from gdlib.explore.stage import COLORS
 
 __all__ = ["Explorer"]
-
-COLORS = ("#0072B2", "#D55E00", "#009E73")  # at least 3:1 on white and on #121212
 
 
 class Explorer:
@@ -207,7 +206,7 @@ class Explorer:
 
     def _next_color(self, ax: Axes) -> str:
         before = sum(isinstance(m, Mark) and m.axes is ax for m in self.marks)
-        return COLORS[before % len(COLORS)]
+        return COLORS[before % 3]
 
     def _add(self, mark: Mark | Image) -> None:
         self.marks.append(mark)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from gdlib.explore.pack import Payload
 from gdlib.explore.sliders import LIMIT, Slider, as_array, fit, known
-from gdlib.explore.stage import frame, keep_near, to_svg
+from gdlib.explore.stage import frame, ink, keep_near, to_svg
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Mark:
         zoom = f'transform="scale({1 / scale})"'
         # The line ends at the axes' frame; dots on the frame stay whole.
         return (
-            f'<g data-actor="{number}" fill="none" stroke="{escape(self.color)}" '
-            f'stroke-linecap="round" stroke-linejoin="round"><g clip-path="url(#{clip})">'
-            f'<g {zoom}>{inner}</g></g><g clip-path="url(#{clip}-wide)"><g {zoom}>{outer}</g></g>'
+            f'<g data-actor="{number}" fill="none" style="stroke: {escape(ink(self.color))}" '
+            f'stroke-linecap="round"><g clip-path="url(#{clip})"><g {zoom}>{inner}</g></g>'
+            f'<g clip-path="url(#{clip}-wide)"><g {zoom}>{outer}</g></g>'
             f"{self._label(points, scale)}</g>"
         )
 
@@ -83,8 +83,8 @@ class Mark:
         x, y = seen[-1] if seen else (-9999, 0)
         beside, anchor = (-7, "end") if 2 * x > left + right else (7, "start")
         return (
-            f'<text fill="{escape(self.color)}" font-size="10" x="{x / scale + beside}" '
-            f'y="{y / scale - 5}" text-anchor="{anchor}">{escape(self.label)}</text>'
+            f'<text font-size="10" style="fill: {escape(ink(self.color))}" text-anchor="{anchor}" '
+            f'x="{x / scale + beside}" y="{y / scale - 5}">{escape(self.label)}</text>'
         )
 
     def _box(self, scale: int) -> list[int]:
