@@ -9,6 +9,7 @@ from IPython.display import display
 from torch import Tensor
 from torch.func import grad, vmap
 
+from gdlib.data import check_count
 from gdlib.landscapes import Landscape
 
 
@@ -36,6 +37,64 @@ def noise_scale(grads: Tensor) -> float:
     Source: McCandlish et al., arXiv 1812.06162, 2018.
     """
     return noise_trace(grads) / float(grads.mean(0).square().sum())
+
+
+def sharpness(
+    landscape: Landscape,
+    w: Tensor,
+    *data: Tensor,
+    start: Tensor | None = None,
+    iterations: int = 50,
+) -> tuple[float, Tensor]:
+    """The largest eigenvalue of the Hessian in absolute value, and its eigenvector ``(d,)``.
+
+    Power iteration on Hessian-vector products; ``start`` is the first guess, best the eigenvector
+    of nearby weights. Raises ``ValueError`` if the iteration meets a vector without curvature.
+    """
+    slope = grad(lambda w: landscape.loss(w, *data))
+    v = torch.ones_like(w) / len(w) ** 0.5 if start is None else start / start.norm()
+    eigenvalue = torch.zeros((), dtype=w.dtype)
+    for _ in range(check_count("iterations", iterations)):
+        product = grad(lambda w, v=v: slope(w) @ v)(w.detach())
+        eigenvalue, size = v @ product, product.norm()
+        if not size > 0:
+            raise ValueError(
+                f"the Hessian gives {float(size)} along {v.tolist()[:4]}: no curvature"
+            )
+        v = product / size
+    return float(eigenvalue), v
+
+
+def noisy_quadratic_loss(
+    curvature: Tensor,
+    noise: Tensor,
+    lr: Tensor,
+    batch_size: float | Tensor = 1.0,
+    beta: float | Tensor = 0.0,
+    start: float = 1.0,
+) -> Tensor:
+    """The noisy quadratic model's expected loss ``Σ h E[x²] / 2``, exactly: ``(runs…, steps + 1)``.
+
+    curvature   ``(d,)``            h of every mode, whose gradient is h x and noise
+    noise       ``(d,)``            c of every mode; the noise of a batch has variance c / B
+    lr          ``(steps, runs…)``  learning rate of every step
+    batch_size  number or ``(runs…)``
+    beta        number or ``(runs…)``; the heavy ball is PyTorch's, ``v ← beta · v + grad``
+    start       E[x²] of every mode at step 0
+
+    Source: Zhang et al., "Which Algorithmic Choices Matter at Which Batch Sizes?", 2019.
+    """
+    size, beta = (torch.as_tensor(s, dtype=lr.dtype)[..., None] for s in (batch_size, beta))
+    runs = torch.broadcast_shapes(lr.shape[1:], size.shape[:-1], beta.shape[:-1])
+    xx = torch.full((*runs, len(curvature)), start, dtype=lr.dtype)
+    xv, vv = torch.zeros_like(xx), torch.zeros_like(xx)
+    losses = [(curvature * xx).sum(-1) / 2]
+    for rate in lr[..., None]:
+        x_next_v = beta * xv + curvature * xx  # E[x v] with the velocity after the gradient
+        vv = beta**2 * vv + 2 * beta * curvature * xv + curvature**2 * xx + noise / size
+        xx, xv = xx - 2 * rate * x_next_v + rate**2 * vv, x_next_v - rate * vv
+        losses.append((curvature * xx).sum(-1) / 2)
+    return torch.stack(losses, -1)
 
 
 def loglog_slope(x: Tensor, y: Tensor) -> float:

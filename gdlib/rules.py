@@ -100,6 +100,31 @@ def _ball(
     return Rule(name, runs, init, step)
 
 
+def scheduled(rule: Rule, factors: Tensor) -> Rule:
+    """The rule with its learning rate multiplied by ``factors[k]`` at step k.
+
+    factors  ``(steps,)``, or ``(steps, runs…)`` for one schedule per run
+
+    Equal to the rule's ``torch.optim`` namesake under ``torch.optim.lr_scheduler.LambdaLR``. A
+    descent of more steps than there are factors raises ``IndexError``. Raises ``ValueError`` for
+    factors that are negative or not finite.
+    """
+    if not isinstance(factors, Tensor) or not factors.dim() or not len(factors):
+        raise TypeError(f"factors must be a tensor with one row for each step, got {factors!r}")
+    (factors,), shape = _settings(factors=factors)
+    runs = torch.broadcast_shapes(rule.runs, shape[1:])
+
+    def init(w: Tensor) -> State:
+        return torch.zeros((), dtype=torch.long, device=w.device), *rule.init(w)
+
+    def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
+        count, *inner = state
+        move, inner = rule.step(grad, tuple(inner), w)
+        return factors[count] * move, (count + 1, *inner)
+
+    return Rule(f"scheduled {rule.name}", runs, init, step)
+
+
 def adagrad(
     lr: Setting, lr_decay: Setting = 0.0, eps: Setting = 1e-10, weight_decay: Setting = 0.0
 ) -> Rule:

@@ -8,10 +8,12 @@ from gdlib.analysis import (
     loglog_slope,
     noise_scale,
     noise_trace,
+    noisy_quadratic_loss,
     per_example_grads,
+    sharpness,
 )
 from gdlib.data import noisy_parabola
-from gdlib.landscapes import network_loss
+from gdlib.landscapes import Landscape, network_loss
 
 
 def grads():
@@ -43,6 +45,48 @@ def test_the_noise_is_the_trace_of_the_covariance_of_the_population():
     assert noise_trace(per_example) == pytest.approx(float(trace), rel=1e-10)
     scale = trace / per_example.mean(0).square().sum()
     assert noise_scale(per_example) == pytest.approx(float(scale), rel=1e-10)
+
+
+def test_the_sharpness_is_the_largest_eigenvalue_of_the_hessian():
+    model, x, y, _ = grads()
+    network = network_loss(model, nn.functional.mse_loss)
+    assert network.start is not None
+    hessian = torch.func.hessian(lambda w: network.loss(w, x, y))(network.start)
+    values, vectors = torch.linalg.eigh(hessian)
+    value, vector = sharpness(network, network.start, x, y, iterations=300)
+    assert value == pytest.approx(float(values[values.abs().argmax()]), rel=1e-6)
+    assert abs(float(vector @ vectors[:, values.abs().argmax()])) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_flat_landscape_has_no_sharpness():
+    with pytest.raises(ValueError, match="no curvature"):
+        sharpness(Landscape(lambda w: w.sum()), torch.ones(2))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9])
+def test_the_noisy_quadratic_recursion_is_the_mean_of_many_runs(beta):
+    h, c = torch.tensor([1.0, 0.2]).double(), torch.tensor([1.0, 0.5]).double()
+    lr, chains = torch.linspace(0.3, 0.05, 40, dtype=torch.float64), 20_000
+    generator = torch.Generator().manual_seed(0)
+    x, v, losses = torch.ones(chains, 2).double(), torch.zeros(chains, 2).double(), []
+    for rate in lr:
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype) * (c / 4).sqrt()
+        v = beta * v + h * x + noise
+        x = x - rate * v
+        losses.append((h * x**2).sum(-1) / 2)
+    exact = noisy_quadratic_loss(h, c, lr, batch_size=4, beta=beta)
+    for k in (0, 10, 39):
+        error = losses[k].std() / chains**0.5 + 1e-12
+        assert abs(losses[k].mean() - exact[k + 1]) < 4 * error
+
+
+def test_noisy_quadratics_with_different_settings_run_together():
+    h = 1 / torch.arange(1, 6).double()
+    lr = torch.full((30, 3), 0.1, dtype=torch.float64)
+    sizes, beta = torch.tensor([1.0, 8.0, 64.0]), torch.tensor([0.0, 0.5, 0.9])
+    together = noisy_quadratic_loss(h, h, lr, sizes, beta)
+    alone = noisy_quadratic_loss(h, h, lr[:, 1], 8.0, 0.5)
+    torch.testing.assert_close(together[1], alone)
 
 
 @pytest.mark.parametrize("power", [-2.0, 0.5, 3.0])
