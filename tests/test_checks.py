@@ -1,0 +1,140 @@
+"""The checks judge starters, solutions and wrong answers as such, and never raise."""
+
+import ast
+import math
+
+import nbformat
+import pytest
+import torch
+from torch import nn
+
+from gdlib import checks
+from tests.conftest import ROOT
+
+EXERCISES = {
+    "01_gradient_descent": ("largest-lr", "next-lr", "train-network"),
+}
+
+
+def tagged(chapter: str, tag: str) -> str:
+    """The source of the one cell of a chapter that has this tag."""
+    cells = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4).cells
+    (cell,) = [c for c in cells if tag in c.metadata.get("tags", [])]
+    return cell.source
+
+
+def namespace(chapter: str) -> dict:
+    """The imports of a chapter and the functions it defines, without running the rest."""
+    names: dict = {}
+    for cell in nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4).cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
+            kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+            tree.body = [node for node in tree.body if isinstance(node, kinds)]
+            exec(compile(tree, chapter, "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def chapter1() -> dict:
+    return namespace("01_gradient_descent")
+
+
+def said(capsys, check, answer) -> str:
+    check(answer)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("chapter", "exercise"), [(c, e) for c, names in EXERCISES.items() for e in names]
+)
+def test_the_starter_runs_and_is_not_yet_right_and_the_solution_is(chapter, exercise, capsys):
+    names = namespace(chapter)
+    exec(tagged(chapter, f"exercise-{exercise}"), names)
+    assert capsys.readouterr().out.startswith("Not yet.")
+    exec(tagged(chapter, f"solution-{exercise}"), names)
+    assert capsys.readouterr().out.startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda hessian: 2 / hessian.diagonal().max(), "too large"),
+        (lambda hessian: 1 / torch.linalg.eigvalsh(hessian).max(), "too small"),
+        (lambda hessian: -1.0, "must be positive"),
+    ],
+)
+def test_a_wrong_largest_lr_is_judged_by_what_descent_does(answer, reason, capsys):
+    assert reason in said(capsys, checks.check_largest_lr, answer)
+
+
+def test_a_search_must_be_safe_cheap_and_able_to_grow(chapter1, capsys):
+    backtrack = chapter1["backtrack"]
+    wrong = {
+        "fails Armijo's test": lambda loss, w, grad, last: last,
+        "evaluations a step": lambda loss, w, grad, last: backtrack(loss, w, grad, 1.0),
+        "of the loss is left": lambda loss, w, grad, last: 1e-4,
+    }
+    for reason, answer in wrong.items():
+        assert reason in said(capsys, checks.check_next_lr, answer)
+
+
+def trainer(*, clear: str, returns: bool = True):
+    """A training loop that clears its gradients at the place named, or nowhere."""
+
+    def train_network(model, x, y, lr, epochs):
+        losses = []
+        for epoch in range(epochs):
+            loss = nn.functional.mse_loss(model(x), y)
+            if clear == "before backward" or (clear == "once" and not epoch):
+                model.zero_grad()
+            loss.backward()
+            if clear == "after backward":
+                model.zero_grad(set_to_none=False)
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter -= lr * parameter.grad
+            losses.append(loss.item())
+        return losses if returns else None
+
+    return train_network
+
+
+def test_a_training_loop_is_compared_with_descent(capsys):
+    check = checks.check_train_network
+    assert said(capsys, check, trainer(clear="before backward")).startswith("Right.")
+    assert "have not moved" in said(capsys, check, trainer(clear="after backward"))
+    assert "sum of both gradients" in said(capsys, check, trainer(clear="once"))
+    assert "list of 1 losses" in said(
+        capsys, check, trainer(clear="before backward", returns=False)
+    )
+
+
+def endless(*args):
+    exec("while True: 1")  # on one line, where no new line ever begins
+
+
+def raises(*args):
+    raise KeyError("lr")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None, 0.2, "0.2", raises, endless,
+        lambda *args: None, lambda *args: "0.2", lambda *args: math.nan,
+        lambda *args: torch.ones(2), lambda: 0.2, lambda *args: exit(),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["largest_lr", "next_lr", "train_network"])
+def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):
+    monkeypatch.setattr(checks, "SECONDS", 0.2)
+    assert said(capsys, getattr(checks, f"check_{name}"), answer).startswith("Not yet.")
+
+
+def test_a_check_leaves_the_readers_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    checks.check_train_network(trainer(clear="before backward"))
+    torch.testing.assert_close(torch.rand(2), expected)
