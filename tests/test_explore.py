@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +30,8 @@ def explorer(sliders=None, name="test", alt="a test", **settings) -> tuple[Explo
 
 def in_svg(ax: Axes, xy: np.ndarray) -> np.ndarray:
     """matplotlib's own place for a data point, in points from the top left: the truth."""
-    figure = ax.figure
+    figure = ax.get_figure(root=True)
+    assert figure is not None
     inches = ax.transData.transform(xy) / figure.dpi
     inches[..., 1] = figure.get_size_inches()[1] - inches[..., 1]
     return 72 * inches
@@ -36,9 +39,8 @@ def in_svg(ax: Axes, xy: np.ndarray) -> np.ndarray:
 
 def drawn(html: str) -> np.ndarray:
     """The first path's points as the page shows them, in points."""
-    scale = float(re.search(r'<g transform="scale\(([\d.]+)\)"><polyline', html)[1])
-    text = re.search(r'<polyline[^>]* points="([^"]*)"', html)[1]
-    return scale * np.array([[int(n) for n in pair.split(",")] for pair in text.split()])
+    [(scale, text)] = re.findall(r'scale\(([\d.]+)\)"><polyline[^>]* points="([^"]*)"', html)[:1]
+    return float(scale) * np.array([[int(n) for n in pair.split(",")] for pair in text.split()])
 
 
 # ---- numbers
@@ -80,6 +82,7 @@ def unpack(payload: Payload) -> list[np.ndarray]:
     """The browser's work, written a second time with numpy."""
     data, found = zlib.decompress(payload.deflated()), []
     for spec in payload.specs:
+        spec: dict[str, Any] = spec
         size = int(np.prod(spec["shape"]))
         planes = np.frombuffer(data[: size * (1 + spec["wide"])], np.uint8).reshape(-1, size)
         data = data[planes.size :]
@@ -155,7 +158,7 @@ def test_texts_are_escaped():
 # ---- errors
 
 
-def bad(call, text, error=ValueError):
+def bad(call: Callable, text: str, error: type[Exception] = ValueError) -> None:
     with pytest.raises(error, match=text):
         call()
 
@@ -227,7 +230,8 @@ def test_a_thing_said_twice_is_refused():
     bad(lambda: show.pick(ax, y="beta"), "a pick already")
     bad(lambda: show.pick(Figure().subplots(), x="rate"), "not in the Explorer's figure")
     bad(lambda: explorer({"a b": [1], "a-b": [1]}), "must differ in letters")
-    bad(lambda: Explorer(None, {"a": [1]}, name="a", alt="a"), "matplotlib Figure", TypeError)
+    no_figure: Any = None
+    bad(lambda: Explorer(no_figure, {"a": [1]}, name="a", alt="a"), "Figure", TypeError)
     bad(lambda: explorer(name="Fig 1"), "got 'Fig 1'")
     bad(lambda: explorer(alt=" "), "say what the picture shows")
     bad(lambda: Explorer(Figure(), {}, name="a", alt="a"), "at least one slider, got none")

@@ -1,8 +1,8 @@
 """The Explorer in a page, in a real browser, from ``file://`` and with the network off."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -131,6 +131,12 @@ def text(page: Page, what: str, figure: str = "ravine") -> str | None:
     return page.locator(f"#fig-{figure} [data-text={what}]").text_content()
 
 
+def box_of(part: Locator) -> Mapping[str, float]:
+    box = part.bounding_box()
+    assert box is not None
+    return cast(Mapping[str, float], box)
+
+
 def set_to(page: Page, name: str, position: int, figure: str = "ravine") -> None:
     slider(page, name, figure).evaluate(
         "(n, p) => { n.value = p; n.dispatchEvent(new Event('input')); }", position
@@ -177,7 +183,7 @@ def test_a_slider_moves_by_mouse_and_by_keyboard(visit):
     before = points(page)
     handle = slider(page, "learning-rate")
     handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
+    box = box_of(handle)
     page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
     by_mouse = points(page)
     assert not np.array_equal(before[:5], by_mouse[:5])
@@ -194,7 +200,7 @@ def test_a_slider_and_a_map_move_by_touch(visit):
     page = visit(has_touch=True, is_mobile=True, viewport={"width": 380, "height": 700})
     handle = slider(page, "learning-rate", "batches")
     handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
+    box = box_of(handle)
     page.touchscreen.tap(box["x"] + 3, box["y"] + box["height"] / 2)
     assert handle.input_value() == "0"
     page.locator("#fig-batches .explorer-pick").tap(position={"x": 5, "y": 5})
@@ -205,7 +211,7 @@ def test_a_map_sets_two_sliders_by_click_drag_and_arrow_keys(visit):
     page = visit()
     chart = page.locator("#fig-batches .explorer-pick")
     chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
+    box = box_of(chart)
     at = [slider(page, name, "batches") for name in ("learning-rate", "batch-size")]
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     page.mouse.down()
@@ -220,7 +226,7 @@ def test_a_map_sets_two_sliders_by_click_drag_and_arrow_keys(visit):
         page.keyboard.press(key)
     assert [n.input_value() for n in at] == ["23", "1"]
     assert chart.get_attribute("aria-valuetext") == "learning rate 0.75, batch size 2"
-    marker = chart.locator("i").bounding_box()
+    marker = box_of(chart.locator("i"))
     assert abs(marker["x"] + marker["width"] / 2 - box["x"] - box["width"] * 0.87) < 9
 
 
@@ -265,7 +271,7 @@ def test_a_copied_link_brings_the_same_picture_back(visit):
 
     np.testing.assert_array_equal(points(again), points(page))
     assert page.evaluate("navigator.clipboard.readText().catch(() => '')") in ("", page.url)
-    assert 0 <= again.locator("#fig-ravine").bounding_box()["y"] < 200
+    assert 0 <= box_of(again.locator("#fig-ravine"))["y"] < 200
 
 
 def test_an_address_is_taken_at_its_nearest_value_and_nonsense_is_ignored(visit):
@@ -317,6 +323,15 @@ def test_a_phone_of_320_pixels_scrolls_the_picture_and_not_the_page(visit):
         "n => parseFloat(getComputedStyle(n).fontSize) * n.getScreenCTM().a"
     )
     assert size >= 8.5
+
+
+def test_a_longer_sentence_moves_nothing_below_it(visit):
+    page = visit(viewport={"width": 320, "height": 640})
+    below = page.locator("#fig-batches [data-do=reset]")
+    place = below.evaluate("n => n.getBoundingClientRect().top + scrollY")
+    set_to(page, "batch-size", 7, "batches")
+    set_to(page, "epoch", 3, "batches")
+    assert below.evaluate("n => n.getBoundingClientRect().top + scrollY") == place
 
 
 def test_in_print_the_picture_and_its_values_stay(visit):

@@ -174,7 +174,7 @@ def test_play_runs_through_the_epochs(lab):
     lab.wait_for_timeout(300)
 
     assert points(lab) == points(lab, 1) == stopped
-    assert view(lab).locator(".widget-readout").nth(2).text_content() in readout(lab)
+    assert readout(lab).endswith(view(lab).locator(".widget-readout").nth(2).text_content() or "?")
 
 
 def test_from_key_to_picture_takes_at_most_50_ms(lab):

@@ -80,7 +80,7 @@ class Explorer:
         until = None if upto is None else index_of(upto, self.sliders, "path: upto")
         x, y = self._points("path", ax, xy, until)
         dots = (4.0 if trajectory else 0.0) if dots is None else dots
-        head = 9.0 if trajectory or upto else 0.0
+        head = 5 * width if trajectory or upto else 0.0
         color = color or self._next_color(ax)
         self._add(Mark("path", ax, x, y, color, width, dots, head, label, until))
 

@@ -66,7 +66,13 @@ class Page:
         texts = {what: escape(self._now(parts)) for what, parts in self.explorer.sentences.items()}
         html = ""
         if "readout" in texts:
-            html += f'<p class="explorer-readout" data-text="readout">{texts["readout"]}</p>'
+            # The longest sentence holds the place, so that nothing jumps when a slider moves.
+            parts = self.explorer.sentences["readout"]
+            longest = "".join(p if isinstance(p, str) else max(p[0], key=len) for p in parts)
+            html += (
+                f'<p class="explorer-readout" data-longest="{escape(longest)}">'
+                f'<span data-text="readout">{texts["readout"]}</span></p>'
+            )
         if "pytorch" in texts:
             code = f'<code data-text="pytorch">{texts["pytorch"]}</code>'
             html += f'<pre class="explorer-pytorch" tabindex="0">{code}</pre>'
