@@ -117,8 +117,8 @@ def check_largest_lr(answer: Callable[[Tensor], float]) -> str:
 def check_next_lr(answer: Callable[[Callable, Tensor, Tensor, float], float]) -> str:
     """Descend with the step lengths that the answer finds, and count what they cost."""
     for name, landscape in {
-        "the ravine, κ = 30": ravine(30.0),
-        "w⁴ / 4": Landscape(lambda w: (w**4).sum() / 4, torch.tensor([3.0, -1.0]).double()),
+        "The ravine, κ = 30": ravine(30.0),
+        "The loss w⁴ / 4": Landscape(lambda w: (w**4).sum() / 4, torch.tensor([3.0, -1.0]).double()),
     }.items():
         calls: list[Tensor] = []
 
