@@ -240,7 +240,7 @@ def test_a_thing_said_twice_is_refused():
 def test_a_pick_outside_its_axes_and_polar_axes_are_refused():
     show, ax = explorer({"rate": [0.5, 5.0]})
     show.pick(ax, x="rate")
-    bad(show.html, r"slider 'rate' has values outside the axes")
+    bad(show.html, r"slider 'rate' has values outside the axes' limits")
     figure = Figure()
     polar = figure.add_subplot(projection="polar")
     round_one = Explorer(figure, {"a": [1]}, name="a", alt="a")

@@ -12,6 +12,7 @@ from html import escape
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import imsave
 
 from gdlib.explore.pack import Payload
 from gdlib.explore.sliders import LIMIT, Slider, as_array, fit, known
@@ -125,12 +126,9 @@ class Image:
 
     def svg(self, number: int, levels: np.ndarray) -> str:
         """The image at the first position, as a PNG inside the SVG."""
-        from PIL import Image as Pillow  # matplotlib brings it; only pictures need it
-
-        rows, columns = self.levels.shape[-2:]
-        pixels = self.palette[levels.reshape(rows, columns)]
-        file = io.BytesIO()
-        Pillow.fromarray(pixels).save(file, "png")
+        file, no_name = io.BytesIO(), {"Software": ""}
+        pixels = self.palette[levels.reshape(self.levels.shape[-2:])]
+        imsave(file, pixels, format="png", metadata=no_name)
         left, top, width, height = frame(self.axes)
         return (
             f'<image data-actor="{number}" x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" '
@@ -147,20 +145,47 @@ class Pick:
     x: int | None
     y: int | None
 
-    def places(self, sliders: Sequence[Slider], which: int) -> list[float] | None:
+    def pack(self, sliders: Sequence[Slider]) -> dict[str, object]:
+        places = [self._places(sliders, which) for which in (0, 1)]
+        return {"sliders": [self.x, self.y], "places": places}
+
+    def html(self, sliders: Sequence[Slider], width: float, height: float) -> str:
+        """The marker at the first position, in an area that covers the axes."""
+        box = [
+            100 * v / whole for v, whole in zip(frame(self.axes), [width, height] * 2, strict=True)
+        ]
+        mine = [sliders[i] for i in (self.x, self.y) if i is not None]
+        rows = [self._places(sliders, which) for which in (0, 1)]
+        at = [
+            50 if row is None or i is None else 100 * row[sliders[i].start]
+            for i, row in zip((self.x, self.y), rows, strict=True)
+        ]
+        names = " and ".join(s.name for s in mine)
+        kind = "point" if len(mine) == 2 else "column" if self.y is None else "row"
+        return (
+            f'<div class="explorer-pick {kind}" role="slider" tabindex="0" '
+            f'aria-label="{escape(names)}: arrow keys move the marker" '
+            f'aria-valuemin="0" aria-valuemax="{len(mine[0].values) - 1}" '
+            f'aria-valuenow="{mine[0].start}" style="left:{box[0]:.3f}%;top:{box[1]:.3f}%;'
+            f'width:{box[2]:.3f}%;height:{box[3]:.3f}%">'
+            f'<i style="left:{at[0]:.2f}%;top:{at[1]:.2f}%"></i></div>'
+        )
+
+    def _places(self, sliders: Sequence[Slider], which: int) -> list[float] | None:
         """Where the slider's values lie in the axes: 0 is the left or top edge, 1 the other."""
-        index = self.y if which else self.x
+        index = (self.x, self.y)[which]
         if index is None:
             return None
-        values = sliders[index].values
-        numbers = range(len(values)) if isinstance(values[0], str) else values
-        at = to_svg(self.axes, np.array(numbers, float), np.array(numbers, float))[which]
-        start, length = frame(self.axes)[which], frame(self.axes)[which + 2]
-        places = (at - start) / length
+        slider = sliders[index]
+        # Strings lie where matplotlib puts categories: at 0, 1, 2, …
+        names = isinstance(slider.values[0], str)
+        numbers = np.array(range(len(slider.values)) if names else slider.values, float)
+        at = to_svg(self.axes, numbers, numbers)[which]
+        places = (at - frame(self.axes)[which]) / frame(self.axes)[which + 2]
         if not (np.isfinite(places) & (places > -0.01) & (places < 1.01)).all():
+            limits = (self.axes.get_ylim if which else self.axes.get_xlim)()
             raise ValueError(
-                f"pick: the slider {sliders[index].name!r} has values outside the axes, whose "
-                f"limits are {(self.axes.get_ylim if which else self.axes.get_xlim)()}"
+                f"pick: the slider {slider.name!r} has values outside the axes' limits {limits}"
             )
         return [round(float(p), 4) for p in places]
 

@@ -97,31 +97,18 @@ class Page:
             ]
             for what, parts in self.explorer.sentences.items()
         }
-        sliders = [
-            {
-                "name": s.name, "slug": s.slug, "labels": s.labels,
-                "log": s.is_log,
-                "values": None if isinstance(s.values[0], str) else s.values,
-            }
-            for s in self.sliders
-        ]  # fmt: skip
-        picks = [
-            {
-                "sliders": [p.x, p.y],
-                "places": [p.places(self.sliders, 0), p.places(self.sliders, 1)],
-            }
-            for p in self.explorer.picks
-        ]
         self.payload = payload
         self.data = payload.deflated()
         self.meta = {
             "prefix": self.prefix, "start": self.start, "play": self.explorer.playing,
-            "scale": self.scale, "sliders": sliders, "actors": marks, "picks": picks,
+            "scale": self.scale, "sliders": [s.meta() for s in self.sliders], "actors": marks,
+            "picks": [pick.pack(self.sliders) for pick in self.explorer.picks],
             "texts": texts, "channels": payload.specs,
         }  # fmt: skip
 
     def _canvas(self) -> str:
         width, height = size(self.explorer.figure)
+        picks = "".join(pick.html(self.sliders, width, height) for pick in self.explorer.picks)
         images, actors = [], []
         for i, mark in enumerate(self.explorer.marks):
             packed = self.meta["actors"][i]
@@ -136,7 +123,7 @@ class Page:
             f'max-width:{width * 4 / 3:.0f}px"><svg role="img" '
             f'aria-label="{escape(self.explorer.alt)}" viewBox="0 0 {width:g} {height:g}" '
             f'fill="currentColor"><defs>{self._clips()}</defs>{"".join(images)}\n{self.static}\n'
-            f"{''.join(actors)}</svg>{self._picks(width, height)}</div>"
+            f"{''.join(actors)}</svg>{picks}</div>"
         )
 
     def _clip(self, axes: Axes) -> str:
@@ -168,31 +155,6 @@ class Page:
     def _now(self, parts: list[Part]) -> str:
         """A sentence at the first position."""
         return "".join(p if isinstance(p, str) else p[0][int(self._at_start(p[1]))] for p in parts)
-
-    def _picks(self, width: float, height: float) -> str:
-        html = ""
-        for pick, packed in zip(self.explorer.picks, self.meta["picks"], strict=True):
-            x, y, w, h = frame(pick.axes)
-            at = [
-                50 if row is None else 100 * row[self.start[i]]
-                for i, row in zip(packed["sliders"], packed["places"], strict=True)
-            ]
-            kind = {(True, False): "column", (False, True): "row"}.get(
-                (pick.y is None, pick.x is None), "point"
-            )
-            names = " and ".join(self.sliders[i].name for i in (pick.x, pick.y) if i is not None)
-            first = pick.x if pick.x is not None else pick.y
-            assert first is not None
-            html += (
-                f'<div class="explorer-pick {kind}" role="slider" tabindex="0" '
-                f'aria-label="{escape(names)}: arrow keys move the marker" aria-valuemin="0" '
-                f'aria-valuemax="{len(self.sliders[first].values) - 1}" '
-                f'aria-valuenow="{self.start[first]}" style="left:{100 * x / width:.3f}%;'
-                f"top:{100 * y / height:.3f}%;width:{100 * w / width:.3f}%;"
-                f'height:{100 * h / height:.3f}%">'
-                f'<i style="left:{at[0]:.2f}%;top:{at[1]:.2f}%"></i></div>'
-            )
-        return html
 
     def _controls(self) -> str:
         rows = "".join(

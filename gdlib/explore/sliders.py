@@ -26,6 +26,14 @@ class Slider:
         """The name as it stands in the page's address."""
         return slug(self.name)
 
+    def meta(self) -> dict[str, object]:
+        """What the browser's script needs to know; strings have no values, only labels."""
+        values = None if isinstance(self.values[0], str) else self.values
+        return {
+            "name": self.name, "slug": self.slug, "labels": self.labels, "values": values,
+            "log": self.is_log,
+        }  # fmt: skip
+
     @property
     def is_log(self) -> bool:
         """Whether the values are floats that grow by a constant ratio, as ``logspace`` does."""
