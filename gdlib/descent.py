@@ -114,12 +114,13 @@ def _follow(
     advance = _traced(_step(landscape.loss, rule, data, batches), steps)
     over_all = _traced(lambda w: _over_runs(landscape.loss, w)(w, *data), steps // every)
     indices = batches.batches(len(data[0])) if batches else repeat(None)
-    state = rule.init(w)
+    state = before = rule.init(w)
     for k, index in zip(range(steps + 1), indices, strict=False):
         recorded = k % every == 0 and bool(keep)
         if k == steps and not recorded:
             break
-        w_next, state_next, loss, grad = advance(w, state, index)
+        # The last row makes no move: any state will do, and a schedule has none for it.
+        w_next, state_next, loss, grad = advance(w, state if k < steps else before, index)
         if recorded:
             seen = {"w": w, "batch_loss": loss, "grad": grad}
             if "loss" in keep:
@@ -127,7 +128,7 @@ def _follow(
             for name, buffer in keep.items():
                 buffer.select(w.dim() - 1, k // every).copy_(seen[name])
         if k < steps:
-            w, state = w_next, state_next
+            w, before, state = w_next, state, state_next
     return w
 
 

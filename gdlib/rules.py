@@ -120,7 +120,8 @@ def scheduled(rule: Rule, factors: Tensor) -> Rule:
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
         count, *inner = state
         move, inner = rule.step(grad, tuple(inner), w)
-        return factors[count] * move, (count + 1, *inner)
+        now = factors.index_select(0, count.view(1))[0]  # factors[count] cannot be traced
+        return now * move, (count + 1, *inner)
 
     return Rule(f"scheduled {rule.name}", runs, init, step)
 

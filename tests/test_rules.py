@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdlib import rules
+from gdlib.descent import descend
+from gdlib.landscapes import parabola
 
 rate = st.floats(1e-4, 0.5)
 factor = st.floats(0.0, 0.99)
@@ -182,6 +184,17 @@ def test_one_schedule_per_run_and_none_beyond_its_end():
     torch.testing.assert_close(path[:, 1], alone[:, 1])
     with pytest.raises(IndexError):
         follow_rule(rule, start, grads)
+
+
+@pytest.mark.parametrize("steps", [5, 60])  # 60: traced
+def test_descend_follows_a_schedule_to_its_last_step_and_no_further(steps):
+    factors = torch.linspace(1, 0, steps * 2, dtype=torch.float64).reshape(steps, 2)
+    rule = rules.scheduled(rules.gd(torch.tensor([0.1, 0.5]).double()), factors)
+    run = descend(parabola(1.0), rule, steps)
+    shrunk = (1 - torch.tensor([0.1, 0.5]).double() * factors).cumprod(0)
+    torch.testing.assert_close(run.w[:, 1:, 0], -4.0 * shrunk.T)
+    with pytest.raises(IndexError):
+        descend(parabola(1.0), rule, steps + 1)
 
 
 @pytest.mark.parametrize("bad", [0.5, torch.tensor(0.5), torch.ones(0)])
