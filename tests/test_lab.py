@@ -152,6 +152,21 @@ def test_a_log_slider_moves_by_one_position(lab):
     assert readout(lab).startswith("lr 0.0412,")
 
 
+def test_a_log_slider_follows_the_mouse(lab):
+    box = handle(lab, "learning rate").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lab.mouse.move(x, y)
+    lab.mouse.down()
+    lab.mouse.move(x - 150, y, steps=10)
+    lab.mouse.up()
+    lab.wait_for_timeout(200)
+    shown = float(view(lab).locator(".widget-readout").first.text_content() or "nan")
+
+    assert shown < 0.02
+    assert readout(lab).startswith(f"lr {shown:.3g},")
+
+
 def test_the_marker_moves_the_sliders(lab):
     chart = view(lab).locator(".explorer-pick")
     chart.click(position={"x": 2, "y": 2})

@@ -35,6 +35,7 @@ class Mark:
     upto: int | None
 
     def pack(self, payload: Payload, scale: int) -> dict[str, object]:
+        """Add the points to the payload; return what the browser's script needs to draw them."""
         x, y = keep_near(self.axes, *to_svg(self.axes, self.x, self.y))
         self._check_visible(x, y)
         there = np.isfinite(x) & np.isfinite(y)
@@ -117,6 +118,7 @@ class Image:
     palette: np.ndarray
 
     def pack(self, payload: Payload) -> dict[str, object]:
+        """Add the levels to the payload; return what the browser's script needs to draw them."""
         *sliders, rows, columns = self.levels.shape
         channel = payload.add(self.levels.reshape(*sliders, rows * columns))
         return {
@@ -146,6 +148,7 @@ class Pick:
     y: int | None
 
     def pack(self, sliders: Sequence[Slider]) -> dict[str, object]:
+        """What the browser's script needs to move the marker."""
         places = [self._places(sliders, which) for which in (0, 1)]
         return {"sliders": [self.x, self.y], "places": places}
 

@@ -37,6 +37,7 @@ class Payload:
         return len(self.specs) - 1
 
     def deflated(self) -> bytes:
+        """All channels in one piece."""
         return zlib.compress(b"".join(self.planes), 9)
 
 

@@ -82,6 +82,7 @@ class Page:
         return f'{html}<div class="explorer-buttons">{buttons}{status}</div>'
 
     def play_button(self) -> str:
+        """The button of the slider that plays, if one does."""
         return "" if self.explorer.playing is None else button("play", "Play")
 
     def _pack(self) -> None:

@@ -23,7 +23,7 @@ class Slider:
 
     @property
     def slug(self) -> str:
-        """The name as it stands in the page's address."""
+        """The name as it stands in an address."""
         return slug(self.name)
 
     def meta(self) -> dict[str, object]:
@@ -44,6 +44,7 @@ class Slider:
 
 
 def slug(name: str) -> str:
+    """A name as it stands in an address: small letters, digits and ``-``."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
@@ -70,6 +71,7 @@ def make_sliders(
 
 
 def known(names: Iterable[str]) -> str:
+    """The end of an error about a name that no slider has."""
     return f"the sliders are {', '.join(map(repr, names))}"
 
 
@@ -120,6 +122,7 @@ def _start(name: str, values: Sequence, default: float | str | None) -> int:
         if default not in values:
             raise ValueError(f"default of slider {name!r} must be one of {values}, got {default!r}")
         return values.index(default)
+    default = float(default)
     if not math.isfinite(default):
         raise ValueError(f"default of slider {name!r} must be finite, got {default}")
     return int(np.argmin(np.abs(np.array(values) - default)))
