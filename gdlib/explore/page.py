@@ -75,7 +75,7 @@ class Page:
             )
         if "pytorch" in texts:
             code = f'<code data-text="pytorch">{texts["pytorch"]}</code>'
-            html += f'<pre class="explorer-pytorch" tabindex="0">{code}</pre>'
+            html += f'<pre class="explorer-pytorch">{code}</pre>'
         if not buttons:
             return html
         status = '<span class="explorer-status" role="status"></span>'
