@@ -1,18 +1,21 @@
 """The checks judge starters, solutions and wrong answers as such, and never raise."""
 
 import ast
+import itertools
 import math
 
 import nbformat
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from gdlib import checks
 from tests.conftest import ROOT
 
 EXERCISES = {
     "01_gradient_descent": ("largest-lr", "next-lr", "train-network"),
+    "03_mini_batches": ("stratified", "noise-scale", "loader"),
 }
 
 
@@ -110,6 +113,50 @@ def test_a_training_loop_is_compared_with_descent(capsys):
     )
 
 
+def shuffle(examples, batch_size, generator):
+    return torch.randperm(examples, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda n, b, g: torch.arange(n), "same order"),
+        (shuffle, "as much as at random"),
+        (lambda n, b, g: shuffle(n, b, g)[: n // 2], "each of 0 … 99 once"),
+        (lambda n, b, g: torch.arange(n) if torch.rand((), generator=g) < 0.5
+         else torch.arange(n).roll(b), "off the middle"),
+    ],
+)  # fmt: skip
+def test_an_order_must_be_complete_new_fair_and_better_than_chance(answer, reason, capsys):
+    assert reason in said(capsys, checks.check_stratified, answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda b, small, c, large: small / large,
+        lambda b, small, c, large: (small - large) / (1 / b - 1 / c) / large,
+    ],
+)
+def test_a_noise_scale_must_separate_noise_from_signal(answer, capsys):
+    assert "the noise scale is 20" in said(capsys, checks.check_noise_scale, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda data: DataLoader(data, batch_size=64), "the same order"),
+        (lambda data: DataLoader(data, batch_size=64, sampler=range(999, -1, -1)), "same order"),
+        (lambda data: DataLoader(data, batch_size=1000, shuffle=True), "1000 to a batch"),
+        (lambda data: DataLoader(data[:64][0], batch_size=64), "stopped with ValueError"),
+        (lambda data: itertools.repeat(data[:64]), "no answer within"),
+    ],
+)
+def test_a_loader_is_judged_by_the_training_it_gives(answer, reason, capsys, monkeypatch):
+    monkeypatch.setattr(checks, "SECONDS", 2.0)
+    assert reason in said(capsys, checks.check_loader, answer)
+
+
 def endless(*args):
     exec("while True: 1")  # on one line, where no new line ever begins
 
@@ -126,7 +173,10 @@ def raises(*args):
         lambda *args: torch.ones(2), lambda: 0.2, lambda *args: exit(),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["largest_lr", "next_lr", "train_network"])
+@pytest.mark.parametrize(
+    "name",
+    ["largest_lr", "next_lr", "train_network", "stratified", "noise_scale", "loader"],
+)
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):
     monkeypatch.setattr(checks, "SECONDS", 0.2)
     assert said(capsys, getattr(checks, f"check_{name}"), answer).startswith("Not yet.")
