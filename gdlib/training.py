@@ -1,5 +1,6 @@
 """The plain PyTorch training loop, over any module, loader, optimiser and scheduler."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
@@ -58,8 +59,9 @@ def train(
     rows: list[tuple[Tensor, float, int, float]] = []
     interrupted = False
     try:
-        quiet = {} if progress else {"disable": True}  # given, it would outdo TQDM_DISABLE
-        for _ in tqdm(range(epochs), desc="epochs", **quiet):
+        # tqdm's own TQDM_DISABLE is not heard in notebooks.
+        silent = not progress or bool(os.environ.get("TQDM_DISABLE"))
+        for _ in tqdm(range(epochs), desc="epochs", disable=silent):
             before = len(rows)
             _epoch(model, loader, optimizer, criterion, rows, device,
                    scheduler if schedule_per == "step" else None)  # fmt: skip
