@@ -33,17 +33,26 @@ class Server(ThreadingHTTPServer):
         """A browser that leaves a page closes connections; that is no error of the page."""
 
 
-@pytest.fixture(scope="module", params=["http", "file"])
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where the site's root is: on a loopback server, or in the folder."""
+@pytest.fixture(scope="module")
+def files() -> str:
+    """The site's root as a folder."""
     need(SITE.is_dir(), "no _build/html: run `make book` first")
-    if request.param == "file":
-        yield SITE.as_uri()
-        return
-    server = Server(("127.0.0.1", 0), partial(Silent, directory=SITE))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    return SITE.as_uri()
+
+
+@pytest.fixture(scope="module")
+def server(files: str) -> Iterator[str]:
+    """The site's root on a loopback server."""
+    http = Server(("127.0.0.1", 0), partial(Silent, directory=SITE))
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+
+
+@pytest.fixture(params=["server", "files"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Both, for whatever might work on one of them only."""
+    return request.getfixturevalue(request.param)
 
 
 class Visit:
@@ -155,22 +164,19 @@ def test_search_finds_a_word(browser, address):
         assert visit.complaints == []
 
 
-@pytest.mark.parametrize("width", [320, 380])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_page_does_not_scroll_sideways(browser, address, name, width):
-    with Visit(browser, address, width=width) as visit:
+def test_a_narrow_page_does_not_scroll_sideways(browser, files, name):
+    with Visit(browser, files, width=320) as visit:
         page = visit.open(name)
         excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert excess <= 0, f"{excess} px wider than a screen of {width} px"
+        assert excess <= 0, f"{excess} px wider than a screen of 320 px"
 
 
 @pytest.mark.parametrize("width", [380, 1280])
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(browser, address, name, mode, width):
-    if address.startswith("http"):
-        pytest.skip("the same pages, from files")
-    with Visit(browser, address, width=width, mode=mode) as visit:
+def test_axe_finds_nothing_serious(browser, files, name, mode, width):
+    with Visit(browser, files, width=width, mode=mode) as visit:
         page = visit.open(name)
         assert page.locator("html").get_attribute("data-theme") == mode
         page.evaluate(AXE)
@@ -190,16 +196,14 @@ def zipped(content: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_light(browser, address, name):
+def test_a_page_is_light(browser, server, name):
     """At most 650 KB gzipped beside its figures, and 300 KB for a figure."""
-    if address.startswith("file"):
-        pytest.skip("the same files, over http")
-    with Visit(browser, address) as visit:
+    with Visit(browser, server) as visit:
         loaded: list[str] = []
         visit.page.on("request", lambda r: loaded.append(r.url))
         page = visit.open(name)
         page.wait_for_timeout(300)
-        bodies = {url: local(url, address).read_bytes() for url in loaded if "data:" not in url}
+        bodies = {url: local(url, server).read_bytes() for url in loaded if "data:" not in url}
     html = bodies.pop(next(u for u in bodies if u.endswith(f"{name}.html"))).decode()
     figures = re.findall(
         r'<div class="explorer" id=.*?class="explorer-data">.*?</script></div>', html, re.DOTALL
