@@ -80,15 +80,12 @@ def many_runs(runs: int, steps: int, record: tuple[str, ...] = ()) -> Tensor:
 
 
 def bench_descend() -> None:
-    print("\nOne example a step, network 1–10–1, float64, one thread: µs per run and step")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    print("\nOne example a step, network 1–10–1, float64: µs per run and step")
     plain = seconds(lambda: plain_loop(2000)) / 2000
     mapped = seconds(lambda: plain_vmap(200, 500)) / 500 / 200
     one = seconds(lambda: many_runs(1, 4000)) / 4000
     many = seconds(lambda: many_runs(200, 4000)) / 4000 / 200
     most = seconds(lambda: many_runs(1024, 1000), repeats=1) / 1000 / 1024
-    torch.set_num_threads(threads)
     row("the plain PyTorch loop", f"{plain * 1e6:.1f}")
     row("vmap, not traced, 200 runs", f"{mapped * 1e6:.2f}")
     row("descend, 1 run", f"{one * 1e6:.1f}")
@@ -214,5 +211,6 @@ PARTS = {
 }
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # what small networks run fastest on, whoever else is at work
     for part in sys.argv[1:] or PARTS:
         PARTS[part]()
