@@ -116,10 +116,8 @@ def check_largest_lr(answer: Callable[[Tensor], float]) -> str:
 @_check
 def check_next_lr(answer: Callable[[Callable, Tensor, Tensor, float], float]) -> str:
     """Descend with the step lengths that the answer finds, and count what they cost."""
-    for name, landscape in {
-        "The ravine, κ = 30": ravine(30.0),
-        "The loss w⁴ / 4": Landscape(lambda w: (w**4).sum() / 4, torch.tensor([3.0, -1.0]).double()),
-    }.items():
+    quartic = Landscape(lambda w: (w**4).sum() / 4, torch.tensor([3.0, -1.0]).double())
+    for name, landscape in {"The ravine, κ = 30": ravine(30.0), "The loss w⁴ / 4": quartic}.items():
         calls: list[Tensor] = []
 
         def loss(w: Tensor, calls: list = calls, landscape: Landscape = landscape) -> Tensor:
