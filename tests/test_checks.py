@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from gdlib import checks
+from gdlib import checks, checks_more
 from tests.conftest import ROOT
 
 EXERCISES = {
     "01_gradient_descent": ("largest-lr", "next-lr", "train-network"),
     "03_mini_batches": ("stratified", "noise-scale", "loader"),
+    "04_learning_rates": ("steps-needed", "schedule", "fit"),
 }
 
 
@@ -157,6 +158,40 @@ def test_a_loader_is_judged_by_the_training_it_gives(answer, reason, capsys, mon
     assert reason in said(capsys, checks.check_loader, answer)
 
 
+def plan(kind):
+    """A training that draws its schedule first, in one of several ways."""
+
+    def fit(net, x, y):
+        drawn = [0.5] * 30 + [0.05] * 20 + [0.005] * 10
+        used = {"constant": [0.5] * 60, "short": drawn[:50]}[kind]
+        return drawn, used
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "reason"),
+    [
+        (
+            "steps_needed",
+            lambda lr, h, eps: math.log(1 / eps) / -math.log(abs(1 - lr * h)),
+            "you say",
+        ),
+        ("steps_needed", lambda lr, h, eps: math.ceil(math.log(1 / eps) / (lr * h)), "1382 steps"),
+        (
+            "schedule",
+            lambda k, steps: (1 + math.cos(math.pi * k / steps)) / 2,
+            "cosine ends at 0.14",
+        ),
+        ("schedule", lambda k, steps: 1 - 2 * k / steps, "lie in 0 … 1"),
+        ("fit", plan("constant"), "used 60 rates out of [0.5]"),
+        ("fit", plan("short"), "used 50 rates"),
+    ],
+)
+def test_wrong_rates_and_schedules_are_told_what_they_do(exercise, answer, reason, capsys):
+    assert reason in said(capsys, getattr(checks_more, f"check_{exercise}"), answer)
+
+
 def endless(*args):
     exec("while True: 1")  # on one line, where no new line ever begins
 
@@ -175,11 +210,22 @@ def raises(*args):
 )  # fmt: skip
 @pytest.mark.parametrize(
     "name",
-    ["largest_lr", "next_lr", "train_network", "stratified", "noise_scale", "loader"],
+    [
+        "largest_lr",
+        "next_lr",
+        "train_network",
+        "stratified",
+        "noise_scale",
+        "loader",
+        "steps_needed",
+        "schedule",
+        "fit",
+    ],
 )
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):
     monkeypatch.setattr(checks, "SECONDS", 0.2)
-    assert said(capsys, getattr(checks, f"check_{name}"), answer).startswith("Not yet.")
+    module = checks if hasattr(checks, f"check_{name}") else checks_more
+    assert said(capsys, getattr(module, f"check_{name}"), answer).startswith("Not yet.")
 
 
 def test_a_check_leaves_the_readers_random_numbers_alone():

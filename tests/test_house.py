@@ -18,6 +18,7 @@ FLOORS = [
     {"figures"},
     {"explore"},
     {"checks"},
+    {"checks_more"},
 ]
 MODULES = sorted(GDLIB.rglob("*.py"))
 SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})
