@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbclient import NotebookClient
@@ -81,6 +82,7 @@ def build_html() -> str | None:
             },
             warningiserror=True,
             keep_going=True,
+            quiet=True,  # warnings and errors only
         )
         if isinstance(result, BaseException):  # an interrupt too
             return reason(result)
@@ -139,15 +141,29 @@ def execute_chapters(only: list[Path]) -> str | None:
     return None
 
 
+def quieten(profile: Path) -> None:
+    """Make the chapters' kernels say what the chapters say, on every machine.
+
+    A profile of their own keeps the user's IPython settings out, and a kernel's warning that it
+    listens on loopback; a progress bar is for the person who waits.
+    """
+    (profile / "profile_default").mkdir()
+    config = profile / "profile_default" / "ipython_kernel_config.py"
+    config.write_text('c = get_config()\nc.IPKernelApp.log_level = "ERROR"\n', encoding="utf8")
+    os.environ["IPYTHONDIR"] = str(profile)
+    os.environ["TQDM_DISABLE"] = "1"
+
+
 def main(verb: str, *names: str) -> int:
     """Do what ``verb`` says, and say how it went. Returns the exit status."""
-    # A progress bar is for the person who waits; in a stored output it would be noise.
-    os.environ["TQDM_DISABLE"] = "1"
     started = time.perf_counter()
-    if verb == "html":
-        problem = build_html()
-    else:
-        problem = execute_chapters([Path(name).resolve() for name in names])
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        quieten(Path(profile))
+        if verb == "html":
+            print("Executing every chapter and building the pages, a few minutes …", flush=True)
+            problem = build_html()
+        else:
+            problem = execute_chapters([Path(name).resolve() for name in names])
     if problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

@@ -22,6 +22,8 @@ def book(tmp_path, monkeypatch):
     )
     (tmp_path / "front.md").write_text("# Front\n")
     (tmp_path / "notebooks").mkdir()
+    for name in ("IPYTHONDIR", "TQDM_DISABLE"):  # what main() sets ends with the test
+        monkeypatch.setenv(name, "")
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "SITE", tmp_path / "_build" / "html")
     monkeypatch.setattr(build, "UNFINISHED", tmp_path / "_build" / "unfinished")
