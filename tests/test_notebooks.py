@@ -69,6 +69,12 @@ def test_the_toc_names_every_chapter_and_no_other():
 
 
 @each_chapter
+def test_front_page_and_readme_name_the_chapter(path):
+    for page in ("book/index.md", "README.md"):
+        assert f"notebooks/{path.stem}" in (ROOT / page).read_text(encoding="utf8"), page
+
+
+@each_chapter
 def test_every_cell_was_executed_in_order(path):
     counts = [c.execution_count for c in code_cells(path)]
     assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
