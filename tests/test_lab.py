@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -83,16 +84,22 @@ def lab(browser: Browser, server: tuple[str, str, Path]) -> Iterator[Page]:
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "chapter.ipynb")
-    page = browser.new_page(viewport={"width": 1200, "height": 1600})
-    page.goto(f"{address}lab/tree/chapter.ipynb?token={token}")
-    page.wait_for_selector('.jp-NotebookPanel [data-status="idle"]', timeout=60_000)
-    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
-    page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
-    choose(page, "Run", "Run All Cells")
+    page = run_all(browser, f"{address}lab/tree/chapter.ipynb?token={token}")
     page.wait_for_function("document.querySelectorAll('.explorer polyline').length === 2")
     settle(page)
     yield page
     page.close()
+
+
+def run_all(browser: Browser, address: str) -> Page:
+    """The notebook at an address, opened in a page of its own, with all its cells started."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1600})
+    page.goto(address)
+    page.wait_for_selector('.jp-NotebookPanel [data-status="idle"]', timeout=60_000)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+    choose(page, "Run", "Run All Cells")
+    return page
 
 
 def choose(page: Page, menu: str, item: str) -> None:
@@ -238,3 +245,23 @@ def test_a_saved_notebook_keeps_the_picture_and_not_the_numbers(lab, server):
 
     assert "explorer-data" not in saved and "polyline" in saved
     assert len(saved) < 100_000
+
+
+def test_a_chapter_runs_and_its_slider_moves_the_walk(browser, server):
+    address, token, folder = server
+    shutil.copy(ROOT / "notebooks" / "01_gradient_descent.ipynb", folder)
+    page = run_all(
+        browser, f"{address}lab/workspaces/own/tree/01_gradient_descent.ipynb?token={token}"
+    )
+    walk = page.locator(".explorer-host", has=page.locator(".explorer-pick"))
+    walk.wait_for(state="attached", timeout=120_000)
+    walk.scroll_into_view_if_needed()
+    drawn = "lines => lines.map((line) => line.getAttribute('points')).join()"
+    before = walk.locator("polyline").evaluate_all(drawn)
+    rate = walk.locator(".widget-hslider", has_text="learning rate").get_by_role("slider")
+    rate.press("ArrowRight")
+    page.wait_for_timeout(300)
+
+    assert before and walk.locator("polyline").evaluate_all(drawn) != before
+    assert not page.locator(".jp-OutputArea-output[data-mime-type*=stderr]").count()
+    page.close()
