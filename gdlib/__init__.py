@@ -7,5 +7,5 @@ descent, training         many runs at once; the plain PyTorch loop
 analysis                  gradients per example, slopes, predictions
 figures                   matplotlib drawings on axes you give
 explore                   sliders that work in Jupyter and in a built page
-checks, checks_more       what the exercises call
+checks                    what the exercises call
 """

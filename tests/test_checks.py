@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from gdlib import checks, checks_more
+from gdlib import checks
+from gdlib.checks import judging
 from tests.conftest import ROOT
 
 EXERCISES = {
@@ -156,7 +157,7 @@ def test_a_noise_scale_must_separate_noise_from_signal(answer, capsys):
     ],
 )
 def test_a_loader_is_judged_by_the_training_it_gives(answer, reason, capsys, monkeypatch):
-    monkeypatch.setattr(checks, "SECONDS", 2.0)
+    monkeypatch.setattr(judging, "SECONDS", 2.0)
     assert reason in said(capsys, checks.check_loader, answer)
 
 
@@ -191,7 +192,7 @@ def plan(kind):
     ],
 )
 def test_wrong_rates_and_schedules_are_told_what_they_do(exercise, answer, reason, capsys):
-    assert reason in said(capsys, getattr(checks_more, f"check_{exercise}"), answer)
+    assert reason in said(capsys, getattr(checks, f"check_{exercise}"), answer)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_wrong_rates_and_schedules_are_told_what_they_do(exercise, answer, reaso
 def test_each_factor_of_the_genie_is_measured(changed, reason, capsys):
     names = namespace("02_stochastic_gradient_descent")
     answer = {**names["after_the_genie_solution"](), **changed}
-    assert reason in said(capsys, checks_more.check_genie, lambda: answer)
+    assert reason in said(capsys, checks.check_genie, lambda: answer)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_each_factor_of_the_genie_is_measured(changed, reason, capsys):
     ],
 )
 def test_a_learning_rate_for_a_floor_is_judged_by_the_floor(answer, reason, capsys):
-    assert reason in said(capsys, checks_more.check_lr_for_floor, answer)
+    assert reason in said(capsys, checks.check_lr_for_floor, answer)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_a_learning_rate_for_a_floor_is_judged_by_the_floor(answer, reason, caps
     ],
 )
 def test_a_schedule_must_suit_both_curvatures(answer, reason, capsys):
-    assert reason in said(capsys, checks_more.check_lr_schedule, answer)
+    assert reason in said(capsys, checks.check_lr_schedule, answer)
 
 
 def by_ones(orders):
@@ -258,9 +259,9 @@ def test_a_loop_over_single_examples_is_judged_by_how_it_moves(capsys):
         "is every example used once": drawn,
     }
     for reason, orders in wrong.items():
-        assert reason in said(capsys, checks_more.check_by_ones, by_ones(orders))
+        assert reason in said(capsys, checks.check_by_ones, by_ones(orders))
     ends = lambda *args: by_ones(drawn)(*args)[-1]  # noqa: E731
-    assert "(21, 2)" in said(capsys, checks_more.check_by_ones, ends)
+    assert "(21, 2)" in said(capsys, checks.check_by_ones, ends)
 
 
 # Chapter 5
@@ -286,7 +287,7 @@ def nesterovs_pair(hessian):
     ],
 )
 def test_a_pair_for_the_heavy_ball_is_judged_by_the_best_pairs_descent(answer, reason, capsys):
-    assert reason in said(capsys, checks_more.check_best_momentum, answer)
+    assert reason in said(capsys, checks.check_best_momentum, answer)
 
 
 def changer(*, scale, sets=True):
@@ -303,7 +304,7 @@ def changer(*, scale, sets=True):
 
 
 def test_a_change_of_the_learning_rate_is_compared_with_polyaks_steps(capsys):
-    check = checks_more.check_change_lr
+    check = checks.check_change_lr
     assert said(capsys, check, changer(scale=lambda old, new: old / new)).startswith("Right.")
     assert "Polyak's step" in said(capsys, check, changer(scale=lambda old, new: new / old))
     assert "Polyak's step" in said(capsys, check, changer(scale=lambda old, new: 0.0))
@@ -323,7 +324,7 @@ def test_a_port_is_compared_step_by_step_with_the_exponential_average(settings, 
     def port(parameters, lr, beta):
         return torch.optim.SGD(parameters, **settings(lr, beta))
 
-    assert reason in said(capsys, checks_more.check_ported, port)
+    assert reason in said(capsys, checks.check_ported, port)
 
 
 def endless(*args):
@@ -364,9 +365,8 @@ def raises(*args):
     ],
 )
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):
-    monkeypatch.setattr(checks, "SECONDS", 0.2)
-    module = checks if hasattr(checks, f"check_{name}") else checks_more
-    assert said(capsys, getattr(module, f"check_{name}"), answer).startswith("Not yet.")
+    monkeypatch.setattr(judging, "SECONDS", 0.2)
+    assert said(capsys, getattr(checks, f"check_{name}"), answer).startswith("Not yet.")
 
 
 def test_a_check_leaves_the_readers_random_numbers_alone():

@@ -18,7 +18,6 @@ FLOORS = [
     {"figures"},
     {"explore"},
     {"checks"},
-    {"checks_more"},
 ]
 MODULES = sorted(GDLIB.rglob("*.py"))
 SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})

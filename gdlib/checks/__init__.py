@@ -1,0 +1,41 @@
+"""What the exercises call: each check runs the reader's answer and says what happened."""
+
+from gdlib.checks.examples import (
+    check_by_ones,
+    check_genie,
+    check_loader,
+    check_lr_for_floor,
+    check_lr_schedule,
+    check_noise_scale,
+    check_stratified,
+)
+from gdlib.checks.steps import (
+    check_best_momentum,
+    check_change_lr,
+    check_fit,
+    check_largest_lr,
+    check_next_lr,
+    check_ported,
+    check_schedule,
+    check_steps_needed,
+    check_train_network,
+)
+
+__all__ = [
+    "check_best_momentum",
+    "check_by_ones",
+    "check_change_lr",
+    "check_fit",
+    "check_genie",
+    "check_largest_lr",
+    "check_loader",
+    "check_lr_for_floor",
+    "check_lr_schedule",
+    "check_next_lr",
+    "check_noise_scale",
+    "check_ported",
+    "check_schedule",
+    "check_steps_needed",
+    "check_stratified",
+    "check_train_network",
+]
