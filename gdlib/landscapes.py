@@ -92,7 +92,7 @@ def double_well(tilt: float = 0.3) -> Landscape:
     Raises ``ValueError`` unless ``|tilt| < 8 / (3√3) ≈ 1.54``, beyond which one valley is gone.
     """
     if not abs(tilt) < 8 / (3 * 3**0.5):
-        raise ValueError(f"tilt must lie between -1.53 and 1.53, got {tilt}")
+        raise ValueError(f"|tilt| must be below 8 / (3√3), about 1.54, got {tilt}")
     slope = torch.tensor([4.0, 0.0, -4.0, tilt], dtype=torch.float64)  # of 4w³ - 4w + tilt
     bottom = _largest_root(slope) if tilt < 0 else -_largest_root(slope * _vector(1, 1, 1, -1))
     minima = _vector(bottom)[None] if tilt else _vector(-1.0, 1.0)[:, None]
