@@ -136,9 +136,23 @@ def test_records_can_be_differentiated_through_afterwards():
 
 
 def test_the_number_of_threads_is_given_back_even_after_an_error():
-    before = torch.get_num_threads()
-    descend(ravine(), gd(lr=0.05), 5)
-    assert torch.get_num_threads() == before
+    calls, before = [], torch.get_num_threads()
+
+    def breaks_later(w):
+        calls.append(torch.get_num_threads())
+        if len(calls) > 3:
+            raise RuntimeError("enough")
+        return (w**2).sum()
+
+    torch.set_num_threads(2)
+    try:
+        descend(ravine(), gd(lr=0.05), 5)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError, match="enough"):
+            descend(Landscape(breaks_later, torch.ones(2)), gd(lr=0.05), 5)
+        assert calls[-1] == 1 and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 LOSSES_ALONE = """
