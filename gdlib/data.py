@@ -1,11 +1,16 @@
 """The book's data, and samplers: which examples each step of a descent sees."""
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from numbers import Integral
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 
 def check_count(name: str, value: int, least: int = 1) -> int:
@@ -26,6 +31,76 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
     x = torch.linspace(-1, 1, examples, dtype=torch.float64)[:, None]
     noise = torch.rand(x.shape, generator=generator, dtype=torch.float64)
     return x, x**2 + 0.2 * noise
+
+
+def digits(seed: int = 0, held_out: int = 360) -> tuple[TensorDataset, TensorDataset]:
+    """Real handwritten digits, split at random into a training set and a held-out set.
+
+    Each has images ``(N, 64)``, float32, 8 × 8 pixels row by row in steps of 1/16 from 0 (paper) to
+    1 (ink), and labels ``(N,)`` from 0 to 9. Both sets have digits of all 13 writers.
+    Raises ``ValueError`` unless ``held_out`` leaves at least one of the 1,797 digits to train on.
+
+    Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI 1998, whose test
+    part ships with scikit-learn.
+    """
+    from sklearn.datasets import load_digits  # here, as it takes a second that few chapters need
+
+    images, labels = map(torch.from_numpy, load_digits(return_X_y=True))
+    if check_count("held_out", held_out) >= len(images):
+        raise ValueError(f"held_out must be below {len(images)}, got {held_out}")
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    parts = order[held_out:], order[:held_out]
+    train, test = (TensorDataset(images[i].float() / 16, labels[i].long()) for i in parts)
+    return train, test
+
+
+def mnist(folder: str | Path) -> tuple[TensorDataset, TensorDataset]:
+    """MNIST's training set and test set from its four IDX files in ``folder``, plain or ``.gz``.
+
+    Each has images ``(N, 784)``, float32, 28 × 28 pixels row by row from 0 (paper) to 1 (ink), and
+    labels ``(N,)`` from 0 to 9. Raises ``FileNotFoundError`` for a file that is missing and
+    ``ValueError`` for one that is cut short or is another file.
+
+    Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits", 1998.
+    """
+
+    def part(name: str) -> TensorDataset:
+        images = _idx(Path(folder) / f"{name}-images-idx3-ubyte", "images")
+        labels = _idx(Path(folder) / f"{name}-labels-idx1-ubyte", "labels").long()
+        if len(images) != len(labels) or labels.max() > 9:
+            raise ValueError(
+                f"{name} must have a label from 0 to 9 for each of its {len(images)} images, "
+                f"got {len(labels)} labels up to {labels.max()}"
+            )
+        return TensorDataset(images.flatten(1).float() / 255, labels)
+
+    return part("train"), part("t10k")
+
+
+def _idx(path: Path, kind: str) -> Tensor:
+    """The bytes of an IDX file: its mark and dimensions, their sizes, and the numbers."""
+    packed = path.with_name(path.name + ".gz")
+    if not path.exists() and not packed.exists():
+        raise FileNotFoundError(
+            f"{path.parent} must hold {path.name} or {packed.name}, got neither"
+        )
+    path = path if path.exists() else packed
+    raw = path.read_bytes()
+    try:
+        raw = gzip.decompress(raw) if path == packed else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
+    shape = {"images": (-1, 28, 28), "labels": (-1,)}[kind]
+    mark, head = bytes([0, 0, 8, len(shape)]), 4 + 4 * len(shape)
+    sizes = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, head, 4)]
+    if raw[:4] != mark or any(want not in (-1, n) for want, n in zip(shape, sizes, strict=False)):
+        raise ValueError(
+            f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
+            f"got {raw[:4].hex(' ')} and sizes {sizes}"
+        )
+    if len(raw) != head + prod(sizes) or not sizes[0]:
+        raise ValueError(f"{path} must have {head + prod(sizes)} bytes of {kind}, got {len(raw)}")
+    return torch.frombuffer(bytearray(raw[head:]), dtype=torch.uint8).reshape(sizes)
 
 
 @dataclass(frozen=True)

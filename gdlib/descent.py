@@ -7,7 +7,7 @@ from itertools import repeat
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value, vmap
+from torch.func import vmap
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_map
@@ -16,7 +16,6 @@ from gdlib.data import Sampler, check_count
 from gdlib.landscapes import Landscape
 from gdlib.rules import Rule, State
 
-Loss = Callable[..., Tensor]
 RECORDS = ("w", "loss", "batch_loss", "grad")
 TRACE_FROM = 30  # steps; below, tracing costs more than it saves
 SMALL = 1 << 20  # numbers touched per step; below, one thread is fastest
@@ -76,7 +75,7 @@ def descend(
     record: tuple[str, ...] = ("w", "loss"),
     every: int = 1,
 ) -> Run:
-    """Follow a rule for ``steps`` steps: one run or hundreds at once.
+    """Follow a rule for ``steps`` steps, down a loss or in a game: one run or hundreds at once.
 
     start    ``(d,)`` or ``(runs…, d)``; the landscape's own start if omitted
     data     tensors whose first axis counts the examples; the loss is called as ``loss(w, *data)``
@@ -111,7 +110,7 @@ def _follow(
     every: int,
 ) -> Tensor:
     """Take the steps and fill the buffers in ``keep``; returns the weights after the last step."""
-    advance = _traced(_step(landscape.loss, rule, data, batches), steps)
+    advance = _traced(_step(landscape.grad_and_value, rule, data, batches), steps)
     over_all = _traced(lambda w: _over_runs(landscape.loss, w)(w, *data), steps // every)
     indices = batches.batches(len(data[0])) if batches else repeat(None)
     state = before = rule.init(w)
@@ -133,7 +132,7 @@ def _follow(
 
 
 def _step(
-    loss: Loss, rule: Rule, data: tuple[Tensor, ...], batches: Sampler | None
+    grad_and_value: Callable, rule: Rule, data: tuple[Tensor, ...], batches: Sampler | None
 ) -> Callable[..., tuple[Tensor, State, Tensor, Tensor]]:
     """One step of all runs as a function of tensors alone, so that it can be traced."""
     per_run = batches is not None and batches.seeds.dim() > 0
@@ -143,7 +142,7 @@ def _step(
         if index is not None:
             index = index.expand(*w.shape[:-1], -1) if per_run else index
             batch = tuple(x[index] for x in data)
-        grad, value = _over_runs(grad_and_value(loss), w, per_run)(w, *batch)
+        grad, value = _over_runs(grad_and_value, w, per_run)(w, *batch)
         move, state = rule.step(grad, state, w)
         return w + move.to(w.dtype), state, value, grad
 

@@ -1,11 +1,11 @@
 """Losses over a weight vector: surfaces to look at, and neural networks as the same thing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.func import functional_call, grad, grad_and_value
 from torch.nn.utils import parameters_to_vector
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -25,6 +25,35 @@ class Landscape:
     start: Tensor | None = None
     box: Box | tuple[tuple[float, float]] | None = None
     minima: Tensor | None = None
+
+    def grad_and_value(self, w: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient ``(d,)`` that a descent follows at ``w``, and the loss there."""
+        return grad_and_value(self.loss)(w, *batch)
+
+
+@dataclass(frozen=True)
+class Game(Landscape):
+    """Two players share ``w``, and each descends a loss of its own by its own weights alone.
+
+    loss   what the first player pays, and what a run records
+    rival  what the second player pays, written like ``loss``
+    first  the first player has ``w[:first]``, the second the rest
+
+    In place of a gradient a descent follows the vector field that both own gradients make: both
+    players move at once. Raises ``ValueError`` if ``first`` leaves one of them without weights.
+    """
+
+    rival: Callable[..., Tensor] = field(kw_only=True)
+    first: int = field(kw_only=True)
+
+    def grad_and_value(self, w: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """The vector field ``(d,)`` at ``w``, and the first player's loss there."""
+        if not 0 < self.first < len(w):
+            raise ValueError(f"first must be between 1 and {len(w) - 1}, got {self.first}")
+        one, two = w[: self.first], w[self.first :]
+        own, loss = grad_and_value(lambda v: self.loss(torch.cat([v, two]), *batch))(one)
+        other = grad(lambda v: self.rival(torch.cat([one, v]), *batch))(two)
+        return torch.cat([own, other]), loss
 
 
 def _vector(*values: float) -> Tensor:

@@ -1,9 +1,13 @@
+import gzip
 import itertools
+import math
+import struct
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from gdlib.data import in_order, noisy_parabola, shuffled, with_replacement
+from gdlib.data import digits, in_order, mnist, noisy_parabola, shuffled, with_replacement
 
 
 def take(sampler, examples, steps):
@@ -78,3 +82,92 @@ def test_a_batch_larger_than_the_data_is_refused():
 def test_a_seed_that_is_no_integer_is_refused(bad):
     with pytest.raises(TypeError, match="seed must be an integer"):
         shuffled(4, seed=bad)
+
+
+def test_the_digits_are_scikit_learns_each_in_one_of_the_two_sets():
+    train, held_out = digits()
+    assert (len(train), len(held_out)) == (1437, 360)
+    images, labels = (
+        torch.cat(parts) for parts in zip(train.tensors, held_out.tensors, strict=True)
+    )
+    assert images.dtype == torch.float32 and labels.dtype == torch.int64
+    bunch = load_digits()
+    assert sorted(map(tuple, (images * 16).tolist())) == sorted(map(tuple, bunch.data))
+    # The pairs are kept: the label of every image is the one that it ships with.
+    label = dict(zip(map(tuple, bunch.data), bunch.target, strict=True))
+    assert all(
+        label[tuple(i)] == t for i, t in zip((images * 16).tolist(), labels.tolist(), strict=True)
+    )
+
+
+def test_the_split_depends_on_the_seed_alone():
+    (first, _), (again, _), (other, _) = digits(), digits(), digits(seed=1)
+    assert torch.equal(first.tensors[0], again.tensors[0])
+    assert not torch.equal(first.tensors[0], other.tensors[0])
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1797, 2.5])
+def test_holding_out_none_or_all_of_the_digits_is_refused(bad):
+    with pytest.raises(ValueError, match=f"held_out must be .*, got {bad}"):
+        digits(held_out=bad)
+
+
+def idx(*sizes: int, numbers: bytes | None = None) -> bytes:
+    """An IDX file of bytes, as the format is written down: big-endian sizes, then the numbers."""
+    body = bytes(i % 10 for i in range(math.prod(sizes))) if numbers is None else numbers
+    return struct.pack(f">HBB{len(sizes)}I", 0, 8, len(sizes), *sizes) + body
+
+
+@pytest.fixture
+def mnist_files(tmp_path):
+    """MNIST's four files with three and two images; the test set's are gzipped."""
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(3, 28, 28))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(3))
+    for name, data in {"images-idx3": idx(2, 28, 28), "labels-idx1": idx(2)}.items():
+        (tmp_path / f"t10k-{name}-ubyte.gz").write_bytes(gzip.compress(data))
+    return tmp_path
+
+
+def test_mnist_is_read_from_its_files_plain_or_gzipped(mnist_files):
+    train, test = mnist(mnist_files)
+    images, labels = train.tensors
+    assert images.shape == (3, 784) and test.tensors[0].shape == (2, 784)
+    assert images.dtype == torch.float32 and labels.tolist() == [0, 1, 2]
+    expected = torch.arange(3 * 784) % 10 / 255
+    torch.testing.assert_close(images, expected.reshape(3, 784))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        (
+            "train-images-idx3-ubyte",
+            idx(3, 28, 28)[:-1],
+            "must have 2368 bytes of images, got 2367",
+        ),
+        ("train-images-idx3-ubyte", idx(3, 28, 28) + b"0", "must have 2368 bytes .*, got 2369"),
+        ("train-images-idx3-ubyte", idx(3), "begin with 00 00 08 03, got 00 00 08 01"),
+        ("train-images-idx3-ubyte", idx(3, 32, 32), r"sizes \[3, 32, 32\]"),
+        (
+            "train-images-idx3-ubyte",
+            b"<!DOCTYPE html>",
+            "must hold MNIST's images, .*got 3c 21 44 4f",
+        ),
+        ("train-images-idx3-ubyte", b"", "must hold MNIST's images"),
+        ("train-labels-idx1-ubyte", idx(4), "each of its 3 images, got 4 labels"),
+        ("train-labels-idx1-ubyte", idx(3, numbers=bytes([1, 2, 26])), "labels up to 26"),
+        ("train-labels-idx1-ubyte", idx(0), "must have 8 bytes of labels"),
+        ("t10k-images-idx3-ubyte.gz", gzip.compress(idx(2, 28, 28))[:40], "a whole gzip file"),
+        ("t10k-images-idx3-ubyte.gz", idx(2, 28, 28), "a whole gzip file"),
+    ],
+)
+def test_a_file_that_is_cut_short_or_another_is_refused_by_name(mnist_files, name, data, reason):
+    (mnist_files / name).write_bytes(data)
+    with pytest.raises(ValueError, match=reason):
+        mnist(mnist_files)
+
+
+def test_a_missing_file_is_named(mnist_files):
+    (mnist_files / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"must hold t10k-labels-idx1-ubyte or .*gz, got"):
+        mnist(mnist_files)

@@ -8,10 +8,12 @@ from torch import nn
 from gdlib.data import in_order, noisy_parabola, shuffled, with_replacement
 from gdlib.descent import descend
 from gdlib.landscapes import (
+    Game,
     Landscape,
     huber,
     initial_weights,
     network_loss,
+    network_output,
     parabola,
     ravine,
     saddle,
@@ -264,3 +266,61 @@ def test_huber_from_the_worst_start_meets_its_bound_with_equality():
     for k in (5, 20, 100):
         run = descend(huber(1 / (2 * k + 1)), gd(lr=1.0), k)
         assert run.loss[-1].item() == pytest.approx(1 / (4 * k + 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [5, 100])  # too few to be traced, and traced
+def test_simultaneous_steps_in_the_bilinear_game_grow_by_their_closed_form(steps):
+    lrs = torch.tensor([0.05, 0.3], dtype=torch.float64)
+    game = Game(lambda w: w[0] * w[1], rival=lambda w: -w[0] * w[1], first=1)
+    run = descend(game, gd(lr=lrs), steps, start=torch.tensor([1.0, -2.0], dtype=torch.float64))
+    growth = (1 + lrs[:, None] ** 2).sqrt() ** torch.arange(steps + 1)
+    torch.testing.assert_close(run.w.norm(dim=-1), 5**0.5 * growth)
+    torch.testing.assert_close(run.loss, run.w.prod(-1))
+
+
+def test_a_game_of_networks_is_two_optimisers_that_step_together():
+    generator, critic = nn.Linear(2, 3).double(), nn.Linear(3, 1).double()
+    make, judge = network_output(generator), network_output(critic)
+    a, b = (network_loss(net, mse).start for net in (generator, critic))
+
+    def pays(w, real, noise):
+        return nn.functional.softplus(-judge(w[len(a) :], make(w[: len(a)], noise))).mean()
+
+    def rival(w, real, noise):
+        fake = judge(w[len(a) :], make(w[: len(a)], noise))
+        return (
+            nn.functional.softplus(fake).mean()
+            + nn.functional.softplus(-judge(w[len(a) :], real)).mean()
+        )
+
+    dice = torch.Generator().manual_seed(0)
+    real = torch.randn(40, 3, generator=dice, dtype=torch.float64)
+    noise = torch.randn(40, 2, generator=dice, dtype=torch.float64)
+    run = descend(
+        Game(pays, torch.cat([a, b]), rival=rival, first=len(a)), adam(lr=0.01), 60,
+        data=(real, noise), batches=in_order(8), record=("w",),
+    )  # fmt: skip
+    both = [torch.optim.Adam(net.parameters(), lr=0.01) for net in (generator, critic)]
+    for k in range(60):
+        here = slice(8 * (k % 5), 8 * (k % 5) + 8)
+        made = generator(noise[here])
+        first = nn.functional.softplus(-critic(made)).mean()
+        second = nn.functional.softplus(critic(made.detach())).mean()
+        second = second + nn.functional.softplus(-critic(real[here])).mean()
+        grads = [
+            torch.autograd.grad(loss, list(net.parameters()))
+            for loss, net in ((first, generator), (second, critic))
+        ]
+        for optimizer, net, found in zip(both, (generator, critic), grads, strict=True):
+            for p, g in zip(net.parameters(), found, strict=True):
+                p.grad = g
+            optimizer.step()
+    end = torch.cat([network_loss(net, mse).start for net in (generator, critic)])
+    torch.testing.assert_close(run.final, end)
+
+
+@pytest.mark.parametrize("first", [0, 2, 3])
+def test_a_game_with_a_player_without_weights_is_refused(first):
+    game = Game(lambda w: w.prod(), rival=lambda w: -w.prod(), first=first)
+    with pytest.raises(ValueError, match=f"first must be between 1 and 1, got {first}"):
+        descend(game, gd(lr=0.1), 3, start=torch.ones(2))
