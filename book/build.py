@@ -118,6 +118,17 @@ def keep_text(notebook: nbformat.NotebookNode) -> None:
     )
 
 
+def fold(notebook: nbformat.NotebookNode) -> None:
+    """Fold in JupyterLab what the page folds: figure code, and solutions with what they print."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata.pop("jupyter", None)
+        if "hide-cell" in tags:
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        elif "hide-input" in tags:
+            cell.metadata["jupyter"] = {"source_hidden": True}
+
+
 def execute_chapters(only: list[Path]) -> str | None:
     """Execute chapters and write them back. A chapter that fails is left as it was."""
     for chapter in only or chapters():
@@ -136,6 +147,7 @@ def execute_chapters(only: list[Path]) -> str | None:
         except (CellExecutionError, CellTimeoutError) as error:
             return explain(chapter, error)
         keep_text(notebook)
+        fold(notebook)
         nbformat.write(notebook, chapter)
         print(f"{time.perf_counter() - started:.0f} s")
     return None

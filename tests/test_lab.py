@@ -247,6 +247,28 @@ def test_a_saved_notebook_keeps_the_picture_and_not_the_numbers(lab, server):
     assert len(saved) < 100_000
 
 
+def test_hints_and_solutions_are_folded(browser, server):
+    address, token, folder = server
+    shutil.copy(ROOT / "notebooks" / "05_momentum.ipynb", folder)
+    page = browser.new_page(viewport={"width": 1200, "height": 1600})
+    page.goto(f"{address}lab/workspaces/fold/tree/05_momentum.ipynb?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-MarkdownCell", timeout=60_000)
+    solution = page.locator(".jp-CodeCell", has_text="def ported_solution")
+    for _ in range(60):  # only the cells near the screen are drawn
+        page.locator(".jp-WindowedPanel-outer").evaluate("panel => panel.scrollBy(0, 1200)")
+        page.wait_for_timeout(100)
+        if solution.count():
+            break
+    hint = page.locator("p", has_text="What is the length of a step on a constant slope")
+
+    assert not hint.is_visible()
+    page.get_by_text("Hint", exact=True).last.click()
+    hint.wait_for(state="visible")
+    assert not solution.locator(".jp-InputArea-editor").is_visible()
+    assert not solution.locator(".jp-OutputArea-output").is_visible()
+    page.close()
+
+
 def test_a_chapter_runs_and_its_slider_moves_the_walk(browser, server):
     address, token, folder = server
     shutil.copy(ROOT / "notebooks" / "01_gradient_descent.ipynb", folder)

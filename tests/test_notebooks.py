@@ -160,6 +160,17 @@ def test_only_figures_and_solutions_are_hidden(path):
         assert "nbval-skip" not in tags(cell), f"code cell {number} is never executed"
 
 
+@each_chapter
+def test_jupyterlab_folds_what_the_page_folds(path):
+    folds = {
+        "hide-cell": {"source_hidden": True, "outputs_hidden": True},
+        "hide-input": {"source_hidden": True},
+    }
+    for number, cell in enumerate(code_cells(path), 1):
+        expected = next((f for tag, f in folds.items() if tag in tags(cell)), None)
+        assert cell.metadata.get("jupyter") == expected, f"cell {number}: run `make notebooks`"
+
+
 def glued(path: Path) -> set[str]:
     """The ids of the predictions that a chapter checked, from its stored outputs."""
     names = [o.get("metadata", {}).get("scrapbook", {}).get("name", "") for _, o in outputs(path)]
