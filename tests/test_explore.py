@@ -147,6 +147,15 @@ def test_python_formats_every_value_of_a_sentence():
     assert "SGD(params, lr=0.4)" in show.html()
 
 
+def test_a_negative_number_has_a_minus_in_the_sentence_and_a_hyphen_in_the_code():
+    show, _ = explorer()
+    show.readout("moves {move:.1e}", move=-0.25)
+    show.pytorch("w.add_({move})", move=-0.25)
+
+    assert ">moves −2.5e−01<" in show.html()
+    assert ">w.add_(-0.25)<" in show.html()
+
+
 def test_texts_are_escaped():
     show, _ = explorer(alt='<b>"', task="is 1 < 2 </script>?")
     show.readout("{x}", x="</script><script>alert(1)</script>")

@@ -238,6 +238,8 @@ def _texts(values: np.ndarray, spec: str, name: str, what: str) -> tuple[list[st
     distinct, where = np.unique(values, return_inverse=True)
     try:
         written = [_format(value, spec, otherwise) for value in distinct.tolist()]
+        if what == "readout" and distinct.dtype.kind in "iuf":  # code keeps its hyphens
+            written = [text.replace("-", "−") for text in written]
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what}: cannot write {name!r} as {spec!r}: {error}") from None
     texts = list(dict.fromkeys(written))
