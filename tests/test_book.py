@@ -197,7 +197,7 @@ def zipped(content: bytes) -> int:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_light(browser, server, name):
-    """At most 650 KB gzipped beside its figures, and 300 KB for a figure."""
+    """At most 650 KB gzipped beside its figures, 300 KB for a figure, 400 if images move in it."""
     with Visit(browser, server) as visit:
         loaded: list[str] = []
         visit.page.on("request", lambda r: loaded.append(r.url))
@@ -217,7 +217,8 @@ def test_a_page_is_light(browser, server, name):
     )
     assert rest <= 650 * KILOBYTE
     for figure in [*(f.encode() for f in figures), *pictures]:
-        assert zipped(figure) <= 300 * KILOBYTE
+        most = 400 if b"<image data-actor" in figure else 300
+        assert zipped(figure) <= most * KILOBYTE
 
 
 def local(url: str, address: str) -> Path:
