@@ -20,6 +20,7 @@ EXERCISES = {
     "03_mini_batches": ("stratified", "noise-scale", "loader"),
     "04_learning_rates": ("steps-needed", "schedule", "fit"),
     "05_momentum": ("best-momentum", "change-lr", "ported"),
+    "10_variational_autoencoder": ("kl-between", "logistic", "vae-loss"),
 }
 
 
@@ -327,6 +328,40 @@ def test_a_port_is_compared_step_by_step_with_the_exponential_average(settings, 
     assert reason in said(capsys, checks.check_ported, port)
 
 
+# Chapter 10
+
+
+def vae_loss(over):
+    """The loss of a VAE whose KL, one number per picture and latent, is averaged by ``over``."""
+
+    def loss(x, recon, mean, log_var, sigma):
+        fit = torch.distributions.Normal(recon, sigma).log_prob(x).sum(-1).mean()
+        return over((mean**2 + log_var.exp() - 1 - log_var) / 2) - fit
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "reason"),
+    [
+        ("kl_between", lambda a, a_var, b, b_var: ((a - b) ** 2).sum(-1), "k = 1: expected ["),
+        (
+            "kl_between",
+            lambda a, a_var, b, b_var: (
+                (a_var - b_var).exp() + (a - b) ** 2 / b_var.exp() - 1 - a_var + b_var
+            ).mean(-1) / 2,
+            "k = 3: expected [",
+        ),
+        ("logistic", lambda m, s, u: m + s * (u - 0.5), "below the deciles"),
+        ("logistic", lambda m, s, u: m + s.detach() * u.logit(), "not [1. 0.]"),
+        ("vae_loss", vae_loss(lambda kl: kl.sum(0).mean()), "the KL counts 4 times"),
+        ("vae_loss", vae_loss(lambda kl: -kl.sum(-1).mean()), "the KL counts -1 times"),
+    ],
+)  # fmt: skip
+def test_answers_on_autoencoders_are_held_against_the_truth(exercise, answer, reason, capsys):
+    assert reason in said(capsys, getattr(checks, f"check_{exercise}"), answer)
+
+
 def endless(*args):
     exec("while True: 1")  # on one line, where no new line ever begins
 
@@ -362,6 +397,9 @@ def raises(*args):
         "best_momentum",
         "change_lr",
         "ported",
+        "kl_between",
+        "logistic",
+        "vae_loss",
     ],
 )
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):

@@ -20,6 +20,7 @@ from gdlib.checks.steps import (
     check_steps_needed,
     check_train_network,
 )
+from gdlib.checks.vae import check_kl_between, check_logistic, check_vae_loss
 
 __all__ = [
     "check_best_momentum",
@@ -27,8 +28,10 @@ __all__ = [
     "check_change_lr",
     "check_fit",
     "check_genie",
+    "check_kl_between",
     "check_largest_lr",
     "check_loader",
+    "check_logistic",
     "check_lr_for_floor",
     "check_lr_schedule",
     "check_next_lr",
@@ -38,4 +41,5 @@ __all__ = [
     "check_steps_needed",
     "check_stratified",
     "check_train_network",
+    "check_vae_loss",
 ]
