@@ -21,6 +21,7 @@ EXERCISES = {
     "04_learning_rates": ("steps-needed", "schedule", "fit"),
     "05_momentum": ("best-momentum", "change-lr", "ported"),
     "10_variational_autoencoder": ("kl-between", "logistic", "vae-loss"),
+    "11_generative_adversarial_network": ("extragradient", "largest-dirac-lr", "gan-steps"),
 }
 
 
@@ -362,6 +363,50 @@ def test_answers_on_autoencoders_are_held_against_the_truth(exercise, answer, re
     assert reason in said(capsys, getattr(checks, f"check_{exercise}"), answer)
 
 
+# Chapter 11
+
+
+def two_steps(field, w, lr):
+    ahead = w - lr * field(w)
+    return ahead - lr * field(ahead)
+
+
+def without_clearing(generator, discriminator):
+    """A GAN whose discriminator also steps along what the generator's backward left."""
+    optimizers = [
+        torch.optim.Adam(m.parameters(), lr=0.01, betas=(0.0, 0.99))
+        for m in (generator, discriminator)
+    ]
+
+    def discriminator_step(real, noise):
+        real_loss = nn.functional.softplus(-discriminator(real)).mean()
+        fake_loss = nn.functional.softplus(discriminator(generator(noise).detach())).mean()
+        (real_loss + fake_loss).backward()
+        optimizers[1].step()
+
+    def generator_step(noise):
+        optimizers[0].zero_grad()
+        nn.functional.softplus(-discriminator(generator(noise))).mean().backward()
+        optimizers[0].step()
+
+    return discriminator_step, generator_step
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "reason"),
+    [
+        ("extragradient", two_steps, "ends 0.39 from where"),
+        ("extragradient", lambda field, w, lr: w - lr * field(w - lr), "from where it should"),
+        ("largest_dirac_lr", lambda gamma: 0.1, "rate 0.9913 below, 0.9911 above"),
+        ("largest_dirac_lr", lambda gamma: 4 / gamma, "rate"),
+        ("gan_steps", without_clearing, "After 150 turns the samples are"),
+        ("gan_steps", lambda g, d: (lambda x, z: None, lambda z: None), "After 150 turns"),
+    ],
+)
+def test_answers_on_games_are_judged_by_where_they_lead(exercise, answer, reason, capsys):
+    assert reason in said(capsys, getattr(checks, f"check_{exercise}"), answer)
+
+
 def endless(*args):
     exec("while True: 1")  # on one line, where no new line ever begins
 
@@ -400,6 +445,9 @@ def raises(*args):
         "kl_between",
         "logistic",
         "vae_loss",
+        "extragradient",
+        "largest_dirac_lr",
+        "gan_steps",
     ],
 )
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):

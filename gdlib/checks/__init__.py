@@ -9,6 +9,7 @@ from gdlib.checks.examples import (
     check_noise_scale,
     check_stratified,
 )
+from gdlib.checks.gan import check_extragradient, check_gan_steps, check_largest_dirac_lr
 from gdlib.checks.steps import (
     check_best_momentum,
     check_change_lr,
@@ -26,9 +27,12 @@ __all__ = [
     "check_best_momentum",
     "check_by_ones",
     "check_change_lr",
+    "check_extragradient",
     "check_fit",
+    "check_gan_steps",
     "check_genie",
     "check_kl_between",
+    "check_largest_dirac_lr",
     "check_largest_lr",
     "check_loader",
     "check_logistic",
