@@ -1,5 +1,6 @@
 """Losses over a weight vector: surfaces to look at, and neural networks as the same thing."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -122,21 +123,12 @@ def double_well(tilt: float = 0.3) -> Landscape:
     """
     if not abs(tilt) < 8 / (3 * 3**0.5):
         raise ValueError(f"|tilt| must be below 8 / (3√3), about 1.54, got {tilt}")
-    slope = torch.tensor([4.0, 0.0, -4.0, tilt], dtype=torch.float64)  # of 4w³ - 4w + tilt
-    bottom = _largest_root(slope) if tilt < 0 else -_largest_root(slope * _vector(1, 1, 1, -1))
-    minima = _vector(bottom)[None] if tilt else _vector(-1.0, 1.0)[:, None]
+    # The outermost root of 4w³ - 4w + tilt, the slope, on the side of the deeper valley.
+    depth = 2 / 3**0.5 * math.cos(math.acos(3 * 3**0.5 / 8 * abs(tilt)) / 3)
+    minima = _vector(-math.copysign(depth, tilt))[None] if tilt else _vector(-1.0, 1.0)[:, None]
     return Landscape(
         lambda w: ((w**2 - 1) ** 2 + tilt * w).sum(), _vector(1.8), ((-2.0, 2.0),), minima
     )
-
-
-def _largest_root(cubic: Tensor) -> float:
-    """The largest real root of a cubic that rises to the right, by Newton's method."""
-    a, b, c, d = cubic.tolist()
-    w = 3.0
-    for _ in range(60):
-        w -= (((a * w + b) * w + c) * w + d) / ((3 * a * w + 2 * b) * w + c)
-    return w
 
 
 def himmelblau() -> Landscape:
