@@ -130,6 +130,13 @@ def test_every_figure_has_a_caption_and_alt_text(path):
             assert "task=" in cell.source, f"code cell {number}: an Explorer without a task"
 
 
+def test_no_two_figures_of_the_book_have_one_name():
+    cells = [cell for path in CHAPTERS for cell in code_cells(path)]
+    names = [c.metadata.get("mystnb", {}).get("figure", {}).get("name") for c in cells]
+    names = sorted(filter(None, names))
+    assert names == sorted(set(names))
+
+
 @each_chapter
 def test_a_chapter_has_what_every_chapter_has(path):
     text = prose(path)
