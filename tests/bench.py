@@ -1,7 +1,7 @@
 """Speed and memory, each as a ratio or a bound, printed as tables. Nothing here passes or fails.
 
 Times depend on the machine; ratios in one process much less so. `make bench` runs all of it;
-`python tests/bench.py descend train memory page lab` runs the parts that are named.
+`python tests/bench.py descend game train memory page lab` runs the parts that are named.
 """
 
 import statistics
@@ -14,12 +14,13 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
+from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, TensorDataset
 
 from gdlib.data import noisy_parabola, with_replacement
 from gdlib.descent import descend
-from gdlib.landscapes import initial_weights, network_loss
-from gdlib.rules import gd
+from gdlib.landscapes import Game, initial_weights, network_loss, network_output
+from gdlib.rules import adam, gd
 from gdlib.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +95,66 @@ def bench_descend() -> None:
     row("plain loop / descend with 200 runs", f"{plain / many:.0f} ×", "at least 100")
     row("vmap / descend, 200 runs", f"{mapped / many:.1f} ×", "at least 2")
     row("plain loop / descend with 1 run", f"{plain / one:.1f} ×", "at least 1")
+
+
+def ring_players() -> tuple[nn.Module, nn.Module]:
+    """The generator and the discriminator of chapter 11's ring."""
+
+    def mlp(outputs: int) -> nn.Module:
+        hidden = (nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+        return nn.Sequential(*hidden, nn.Linear(32, outputs))
+
+    return mlp(2), mlp(1)
+
+
+def plain_gan(steps: int, real: Tensor, noise: Tensor) -> None:
+    """Two optimisers and R1, batches of 32, one game, as PyTorch has it."""
+    generator, critic = ring_players()
+    g_adam, d_adam = (torch.optim.Adam(net.parameters(), lr=1e-3) for net in (generator, critic))
+    for i in range(steps):
+        at = slice(32 * (i % 100), 32 * (i % 100) + 32)
+        x, fake = real[at].clone().requires_grad_(), generator(noise[at])
+        score = critic(x)
+        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        d_loss = softplus(-score).mean() + softplus(critic(fake.detach())).mean()
+        d_adam.zero_grad()
+        (d_loss + 0.05 * slope.square().sum(1).mean()).backward()
+        d_adam.step()
+        g_adam.zero_grad()
+        softplus(-critic(fake)).mean().backward()
+        g_adam.step()
+
+
+def many_gans(runs: int, steps: int, real: Tensor, noise: Tensor) -> Tensor:
+    generator, critic = ring_players()
+    G, D = network_output(generator), network_output(critic)
+    parts = [network_loss(net, nn.MSELoss()).start for net in (generator, critic)]
+    first = len(parts[0])
+
+    def pays(w: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        return softplus(-D(w[first:], G(w[:first], z))).mean()
+
+    def rival(w: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        slope = grad(lambda x: D(w[first:], x).sum())(x)
+        loss = softplus(-D(w[first:], x)).mean() + softplus(D(w[first:], G(w[:first], z))).mean()
+        return loss + 0.05 * slope.square().sum(1).mean()
+
+    game = Game(pays, torch.cat(parts), rival=rival, first=first)
+    sampler, rule = with_replacement(32, seed=torch.arange(runs)), adam(1e-3)
+    return descend(game, rule, steps, data=(real, noise), batches=sampler, record=()).final
+
+
+def bench_game() -> None:
+    print("\nA GAN with R1 on two-dimensional data, batches of 32, float32: µs per game and step")
+    real, noise = torch.randn(2, 3200, 2, generator=torch.Generator().manual_seed(0))
+    steps = 2000  # half of what chapter 11 takes; tracing is paid once
+    plain = seconds(lambda: plain_gan(steps, real, noise), repeats=1) / steps
+    row("the plain PyTorch loop", f"{plain * 1e6:.0f}")
+    for runs in (1, 5, 15):
+        whole = seconds(lambda runs=runs: many_gans(runs, steps, real, noise), repeats=1)
+        many = whole / steps / runs
+        row(f"descend, {runs} at once", f"{many * 1e6:.0f}")
+        row(f"plain loop / descend, {runs} at once", f"{plain / many:.1f} ×")
 
 
 def written_out(model, loader, optimizer, criterion, epochs: int) -> list[Tensor]:
@@ -205,6 +266,7 @@ def bench_lab() -> None:
 
 PARTS = {
     "descend": bench_descend,
+    "game": bench_game,
     "train": bench_train,
     "memory": bench_memory,
     "page": bench_page,
