@@ -10,7 +10,7 @@ from gdlib.checks.judging import NotYet, ask, check, number
 def check_extragradient(answer: object) -> str:
     """How far ``answer(field, w, lr)`` on a curved field ends from where it should."""
     field, w = (lambda w: torch.stack([w[1] + w[0] ** 3, -w[0]])), torch.tensor([0.8, 0.5])
-    step, right = ask(answer, field, w, 0.3, about="A step"), w - 0.3 * field(w - 0.3 * field(w))
+    right, step = w - 0.3 * field(w - 0.3 * field(w)), ask(answer, field, w, 0.3, about="A step")
     if (off := number(ask(torch.dist, step, right, about="A step"), "A step")) > 1e-5:
         raise NotYet(f"It ends {off:.2g} from where it should (a simultaneous step: 0.1).")
     return "Look ahead, come back, and step with what you saw there."
