@@ -2,7 +2,7 @@
 
 Read it from the ground up; each floor imports only the ones below it:
 
-landscapes, data, rules   losses over a weight vector; samplers; update rules
+landscapes, data, rules   losses and games over a weight vector; data, samplers; update rules
 descent, training         many runs at once; the plain PyTorch loop
 analysis                  gradients per example, slopes, predictions
 figures                   matplotlib drawings on axes you give
