@@ -260,9 +260,10 @@ def test_hints_and_solutions_are_folded(browser, server):
         if solution.count():
             break
     hint = page.locator("p", has_text="What is the length of a step on a constant slope")
+    hint.wait_for(state="attached")
 
     assert not hint.is_visible()
-    page.get_by_text("Hint", exact=True).last.click()
+    page.locator("details", has=hint).locator("summary").click()
     hint.wait_for(state="visible")
     assert not solution.locator(".jp-InputArea-editor").is_visible()
     assert not solution.locator(".jp-OutputArea-output").is_visible()
