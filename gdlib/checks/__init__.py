@@ -1,26 +1,11 @@
 """What the exercises call: each check runs the reader's answer and says what happened."""
 
-from gdlib.checks.examples import (
-    check_by_ones,
-    check_genie,
-    check_loader,
-    check_lr_for_floor,
-    check_lr_schedule,
-    check_noise_scale,
-    check_stratified,
-)
+from gdlib.checks.batches import check_loader, check_noise_scale, check_stratified
 from gdlib.checks.gan import check_extragradient, check_gan_steps, check_largest_dirac_lr
-from gdlib.checks.steps import (
-    check_best_momentum,
-    check_change_lr,
-    check_fit,
-    check_largest_lr,
-    check_next_lr,
-    check_ported,
-    check_schedule,
-    check_steps_needed,
-    check_train_network,
-)
+from gdlib.checks.momentum import check_best_momentum, check_change_lr, check_ported
+from gdlib.checks.noise import check_by_ones, check_genie, check_lr_for_floor, check_lr_schedule
+from gdlib.checks.rates import check_fit, check_schedule, check_steps_needed
+from gdlib.checks.steps import check_largest_lr, check_next_lr, check_train_network
 from gdlib.checks.vae import check_kl_between, check_logistic, check_vae_loss
 
 __all__ = [
