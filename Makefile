@@ -1,9 +1,10 @@
 # The verbs of Downhill. `make` alone lists them.
 PYTHON ?= python3
 BIN = .venv/bin
+SHIFT ?= 1000
 READY = .venv/installed
 
-.PHONY: help book test lint lab bench notebooks clean
+.PHONY: help book test lint lab bench notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
@@ -28,6 +29,9 @@ bench: $(READY)  ## measure speed and memory, printed as tables
 
 notebooks: $(READY)  ## execute the chapters and write them back, with text outputs only
 	@$(BIN)/python book/build.py notebooks
+
+seeds: $(READY)  ## execute the chapters with every seed shifted: make seeds SHIFT=1000
+	@$(BIN)/python book/build.py seeds $(SHIFT)
 
 clean:  ## remove what was built (keeps .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

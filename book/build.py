@@ -3,6 +3,7 @@
 python book/build.py html        every chapter from scratch, then _build/html
 python book/build.py notebooks   every chapter from scratch, back into notebooks/ with text only
 python book/build.py notebooks notebooks/03_mini_batches.ipynb   only this one
+python book/build.py seeds 1000 [notebooks/…]   with every seed shifted by 1000, written nowhere
 """
 
 import os
@@ -129,21 +130,27 @@ def fold(notebook: nbformat.NotebookNode) -> None:
             cell.metadata["jupyter"] = {"source_hidden": True}
 
 
+def executed(chapter: Path, **options: bool) -> nbformat.NotebookNode:
+    """A chapter with the outputs of a fresh kernel."""
+    notebook = nbformat.read(chapter, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(chapter.parent)}},
+        **options,
+    ).execute()
+    return notebook
+
+
 def execute_chapters(only: list[Path]) -> str | None:
     """Execute chapters and write them back. A chapter that fails is left as it was."""
     for chapter in only or chapters():
         print(f"{chapter.relative_to(ROOT)} … ", end="", flush=True)
         started = time.perf_counter()
-        notebook = nbformat.read(chapter, as_version=4)
-        client = NotebookClient(
-            notebook,
-            timeout=300,
-            kernel_name="python3",
-            record_timing=False,
-            resources={"metadata": {"path": str(chapter.parent)}},
-        )
         try:
-            client.execute()
+            notebook = executed(chapter)
         except (CellExecutionError, CellTimeoutError) as error:
             return explain(chapter, error)
         keep_text(notebook)
@@ -151,6 +158,30 @@ def execute_chapters(only: list[Path]) -> str | None:
         nbformat.write(notebook, chapter)
         print(f"{time.perf_counter() - started:.0f} s")
     return None
+
+
+def failures(notebook: nbformat.NotebookNode) -> list[str]:
+    """The code cells that raised, each with its number and what it raised."""
+    cells = [c for c in notebook.cells if c.cell_type == "code"]
+    errors = [(n, o) for n, c in enumerate(cells, 1) for o in c.outputs if o.output_type == "error"]
+    return [f"code cell {n} of {len(cells)}: {o.ename}: {o.evalue}" for n, o in errors]
+
+
+def shift_seeds(by: int, only: list[Path]) -> str | None:
+    """Execute chapters with every seed shifted, and say which cells fail; nothing is written."""
+    startup = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "startup"
+    startup.mkdir()
+    code = (
+        f"import sys\nsys.path.append({str(ROOT)!r})\nfrom book.seeds import shift\nshift({by})\n"
+    )
+    (startup / "seeds.py").write_text(f"{code}del sys.path[-1], sys, shift\n", encoding="utf8")
+    failed = []
+    for chapter in only or chapters():
+        print(f"{chapter.relative_to(ROOT)}, seeds + {by} … ", end="", flush=True)
+        found = failures(executed(chapter, allow_errors=True))
+        print(f"{len(found)} cells fail" if found else "all holds", flush=True)
+        failed += [f"{chapter.relative_to(ROOT)}, {failure}" for failure in found]
+    return "\n".join(failed) or None
 
 
 def quieten(profile: Path) -> None:
@@ -174,13 +205,19 @@ def main(verb: str, *names: str) -> int:
         if verb == "html":
             print("Executing every chapter and building the pages, a few minutes …", flush=True)
             problem = build_html()
+        elif verb == "seeds":
+            problem = shift_seeds(int(names[0]), [Path(name).resolve() for name in names[1:]])
         else:
             problem = execute_chapters([Path(name).resolve() for name in names])
     if problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
-    where = f"Open {SITE / 'index.html'}" if verb == "html" else "The chapters are up to date"
-    print(f"\n{where} ({time.perf_counter() - started:.0f} s).")
+    done = {
+        "html": f"Open {SITE / 'index.html'}",
+        "seeds": "Every statement holds with these seeds",
+        "notebooks": "The chapters are up to date",
+    }[verb]
+    print(f"\n{done} ({time.perf_counter() - started:.0f} s).")
     return 0
 
 

@@ -5,6 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from book import build
+from tests.conftest import ROOT
 
 GOOD = 'print("loss 0.25")'
 BAD = "lr = 0.1\nlr / 0"
@@ -83,6 +84,31 @@ def test_a_chapter_that_fails_stays_as_it_was(book, capfd):
     before = chapter.read_text()
     assert build.main("notebooks", str(chapter)) == 1
     assert "code cell 2 of 2" in capfd.readouterr().err
+    assert chapter.read_text() == before
+
+
+SEEDED = """
+import numpy as np, torch
+from sklearn.utils import check_random_state
+print(int(torch.randint(1000, (), generator=torch.Generator().manual_seed(4))))
+torch.manual_seed(4)
+print(int(torch.randint(1000, ())), np.random.default_rng(4).integers(1000))
+print(check_random_state(4).randint(1000), np.random.RandomState(4).randint(1000))
+"""
+
+
+def test_shifted_seeds_are_the_seeds_that_much_further_on(book, capsys, monkeypatch):
+    (build.ROOT / "book").mkdir()
+    (build.ROOT / "book" / "seeds.py").write_text((ROOT / "book" / "seeds.py").read_text())
+    chapter = book(SEEDED.replace("4", "7"))
+    assert build.main("notebooks", str(chapter)) == 0
+    here = nbformat.read(chapter, as_version=4).cells[1].outputs[0].text
+    printing = SEEDED.replace("print(", "said(")
+    lead = "printed = ''\ndef said(*a):\n    global printed\n    printed += ' '.join(map(str, a)) + '\\n'"
+    before = book(lead, printing, f"assert lines == {here.splitlines()}", "1 / 0").read_text()
+    assert build.main("seeds", "3", str(chapter)) == 1
+    out, err = capsys.readouterr()
+    assert "1 cells fail" in out and "code cell 4 of 4: ZeroDivisionError" in err
     assert chapter.read_text() == before
 
 
