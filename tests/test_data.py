@@ -7,7 +7,15 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from gdlib.data import digits, in_order, mnist, noisy_parabola, shuffled, with_replacement
+from gdlib.data import (
+    digits,
+    in_order,
+    mnist,
+    mnist_sample,
+    noisy_parabola,
+    shuffled,
+    with_replacement,
+)
 
 
 def take(sampler, examples, steps):
@@ -171,3 +179,24 @@ def test_a_missing_file_is_named(mnist_files):
     (mnist_files / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(FileNotFoundError, match=r"must hold t10k-labels-idx1-ubyte or .*gz, got"):
         mnist(mnist_files)
+
+
+def test_the_sample_of_mnist_has_500_of_each_digit_in_random_order():
+    train, test = mnist_sample(seed=1, held_out=700)
+    images, labels = (torch.cat(parts) for parts in zip(train.tensors, test.tensors, strict=True))
+    assert images.shape == (5000, 784) and images.dtype == torch.float32 and len(test) == 700
+    assert images.min() == 0 and images.max() == 1
+    assert labels.bincount().tolist() == [500] * 10
+    assert (labels[1:] != labels[:-1]).float().mean() > 0.85  # in order it would be 0.002
+    # A 1 is narrow and a 0 has a hole: pixels and labels belong together.
+    assert images[labels == 1].mean() < images[labels == 0].mean() / 2
+    assert (
+        images[labels == 0][:, 14 * 28 + 14].mean()
+        < 0.2
+        < images[labels == 1][:, 14 * 28 + 14].mean()
+    )
+    again, other = mnist_sample(seed=1, held_out=700)[0], mnist_sample(seed=2)[0]
+    assert torch.equal(train.tensors[0], again.tensors[0])
+    assert not torch.equal(train.tensors[1][:100], other.tensors[1][:100])
+    with pytest.raises(ValueError, match="held_out must be below 5000, got 5000"):
+        mnist_sample(held_out=5000)
