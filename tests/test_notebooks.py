@@ -149,6 +149,30 @@ def test_a_chapter_has_what_every_chapter_has(path):
 
 
 @each_chapter
+def test_the_stated_minutes_are_those_of_a_reader(path):
+    """230 words a minute; 12 lines of code, 3 minutes an explorer, 10 an exercise."""
+    stated = re.search(r"Reading (\d+) minutes · with code and exercises (\d+)", prose(path))
+    assert stated, "say it so: Reading 25 minutes · with code and exercises 80"
+    visible = re.sub(r"(?s):{3,}\{admonition\} Hint.*?:{3,}", "", prose(path))
+    code = [c for c in code_cells(path) if not {"hide-cell", "hide-input"} & set(tags(c))]
+    explorers = sum("Explorer(" in c.source for c in code_cells(path))
+    exercises = sum(any(t.startswith("solution-") for t in tags(c)) for c in code_cells(path))
+    reading = len(visible.split()) / 230 + 3 * explorers
+    lines = sum(len(c.source.splitlines()) for c in code)
+    whole = reading + lines / 12 + 10 * exercises
+    for said, counted in zip(map(int, stated.groups()), (reading, whole), strict=True):
+        assert abs(said / counted - 1) < 0.25, f"{said} minutes are said, {counted:.0f} counted"
+
+
+@each_chapter
+def test_a_chapter_marks_what_a_first_reading_may_skip(path):
+    headings = re.findall(r"^#{2,3} .*", prose(path), re.MULTILINE)
+    second = [h for h in headings if h.endswith("(second reading)")]
+    assert second and len(second) < len(headings) / 2, second
+    assert "core path" in read(path).cells[0].source.lower()
+
+
+@each_chapter
 def test_a_chapter_has_three_exercises_with_hint_check_and_executed_solution(path):
     cells = code_cells(path)
     solutions = [c for c in cells if "hide-cell" in tags(c)]
