@@ -1,35 +1,36 @@
-"""Many descents at once: one loss written for one run, one traced step for all of them."""
+"""Many descents at once: one loss written for one run, one step of kernels for all of them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import repeat
 
 import torch
 from torch import Tensor
-from torch.func import vmap
-from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_map
 
 from gdlib.data import Sampler, check_count
+from gdlib.kernels import Undrawn, replayed
 from gdlib.landscapes import Landscape
-from gdlib.rules import Rule, State
+from gdlib.rules import Rule
+from gdlib.step import check_pure, first_state, over_runs, step_of
 
 RECORDS = ("w", "loss", "batch_loss", "grad")
-TRACE_FROM = 30  # steps; below, tracing costs more than it saves
-SMALL = 1 << 20  # numbers touched per step; below, one thread is fastest
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
 class Run:
     """What happened at the recorded steps; row 0 is the start. ``runs…`` is ``()`` for one run.
 
-    step      ``(rows,)``      which steps were recorded: 0, every, 2 · every, …
-    final     ``(runs…, d)``   weights after the last step
-    diverged  ``(runs…,)``     True where the last weights are not finite
-    records   what was asked for, by name; each is an attribute too, and asking for one that was not
-              recorded raises ``AttributeError``
+    step        ``(rows,)``          which steps were recorded: 0, every, 2 · every, …
+    final       ``(runs…, d)``       weights after the last step
+    diverged    ``(runs…,)``         True where the last weights are not finite
+    w           ``(runs…, rows, d)`` weights
+    loss        ``(runs…, rows)``    loss over all the data at those weights
+    batch_loss  ``(runs…, rows)``    loss over the batch that the next step sees
+    grad        ``(runs…, rows, d)`` gradient that the next step follows
+
+    The last four are there if they were asked for; else they raise ``AttributeError``.
     """
 
     step: Tensor
@@ -37,27 +38,9 @@ class Run:
     diverged: Tensor
     records: dict[str, Tensor]
 
-    @property
-    def w(self) -> Tensor:
-        """Weights, ``(runs…, rows, d)``."""
-        return self._record("w")
-
-    @property
-    def loss(self) -> Tensor:
-        """Loss over all the data at those weights, ``(runs…, rows)``."""
-        return self._record("loss")
-
-    @property
-    def batch_loss(self) -> Tensor:
-        """Loss over the batch that the next step sees, ``(runs…, rows)``."""
-        return self._record("batch_loss")
-
-    @property
-    def grad(self) -> Tensor:
-        """Gradient that the next step follows, ``(runs…, rows, d)``."""
-        return self._record("grad")
-
-    def _record(self, name: str) -> Tensor:
+    def __getattr__(self, name: str) -> Tensor:
+        if name not in RECORDS:
+            raise AttributeError(f"a Run has no {name!r}")
         if name not in self.records:
             asked = tuple(self.records)
             raise AttributeError(f"{name} was not recorded: record={(*asked, name)} would keep it")
@@ -85,15 +68,20 @@ def descend(
 
     The shape of the runs is what the rule's settings, the start's leading axes and the sampler's
     seeds broadcast to. A run that blows up is data: it is recorded and marked ``diverged``.
-    Raises ``TypeError`` or ``ValueError`` for arguments that do not fit together.
+
+    Loss and rule are pure: they return the same for the same tensors, and remember nothing outside
+    the rule's state. Random numbers may come from PyTorch's generators; each step draws once, and
+    what is recorded draws nothing. Raises ``TypeError`` or ``ValueError`` for arguments that do not
+    fit together, and for a loss or rule that is not pure.
     """
-    _check_counts(steps, every, record)
+    record = _check_counts(steps, every, record)
+    _check_kinds(landscape, rule, batches)
     w = _start(landscape, rule, start, batches)
     _check_data(data, batches)
     _check_loss(landscape, w, data)
     rows = steps // every + 1
     keep = {name: _buffer(name, w, rows) for name in record}
-    with _threads_for(w, data, batches), torch.inference_mode():
+    with _one_thread(), torch.inference_mode():
         final = _follow(landscape, rule, steps, w, data, batches, keep, every)
     diverged = ~final.isfinite().all(-1)
     return Run(torch.arange(rows) * every, final.clone(), diverged, keep)
@@ -110,107 +98,46 @@ def _follow(
     every: int,
 ) -> Tensor:
     """Take the steps and fill the buffers in ``keep``; returns the weights after the last step."""
-    advance = _traced(_step(landscape.grad_and_value, rule, data, batches), steps)
-    over_all = _traced(lambda w: _over_runs(landscape.loss, w)(w, *data), steps // every)
+    state, form = first_state(rule.init(w))
+    step = step_of(landscape.grad_and_value, rule, data, batches, form)
     indices = batches.batches(len(data[0])) if batches else repeat(None)
-    state = before = rule.init(w)
-    for k, index in zip(range(steps + 1), indices, strict=False):
+    index = next(indices)
+    steady, random = check_pure(step, w, *state, *([] if index is None else [index]))
+    quietly = Undrawn if random else nullcontext
+    advance = replayed(step, steps if steady else 0)
+    over_all = replayed(lambda w: (over_runs(landscape.loss, w)(w, *data),), steps // every)
+    # What a step computes: the new weights and state; the loss; the gradient.
+    moved, watched = 1 + len(state), bool({"batch_loss", "grad"} & set(keep))
+    watched = watched or ("loss" in keep and batches is None)
+    before = state
+    for k in range(steps + 1):
         recorded = k % every == 0 and bool(keep)
         if k == steps and not recorded:
             break
+        count = moved + 2 if recorded and watched else moved
         # The last row makes no move: any state will do, and a schedule has none for it.
-        w_next, state_next, loss, grad = advance(w, state if k < steps else before, index)
+        args = (w, *(state if k < steps else before), *([] if index is None else [index]))
+        with quietly() if k == steps else nullcontext():
+            results = advance(count, *args)
         if recorded:
-            seen = {"w": w, "batch_loss": loss, "grad": grad}
-            if "loss" in keep:
-                seen["loss"] = over_all(w) if batches else loss
+            seen = dict(zip(("batch_loss", "grad"), results[moved:], strict=False), w=w)
+            if "loss" in keep and batches:
+                with quietly():
+                    (seen["loss"],) = over_all(1, w)
+            elif "loss" in keep:
+                seen["loss"] = seen["batch_loss"]
             for name, buffer in keep.items():
                 buffer.select(w.dim() - 1, k // every).copy_(seen[name])
         if k < steps:
-            w, before, state = w_next, state, state_next
+            before, (w, *state), index = state, results[:moved], next(indices)
     return w
 
 
-def _step(
-    grad_and_value: Callable, rule: Rule, data: tuple[Tensor, ...], batches: Sampler | None
-) -> Callable[..., tuple[Tensor, State, Tensor, Tensor]]:
-    """One step of all runs as a function of tensors alone, so that it can be traced."""
-    per_run = batches is not None and batches.seeds.dim() > 0
-
-    def step(w: Tensor, state: State, index: Tensor | None):
-        batch = data
-        if index is not None:
-            index = index.expand(*w.shape[:-1], -1) if per_run else index
-            batch = tuple(x[index] for x in data)
-        grad, value = _over_runs(grad_and_value, w, per_run)(w, *batch)
-        move, state = rule.step(grad, state, w)
-        return w + move.to(w.dtype), state, value, grad
-
-    return step
-
-
-def _over_runs(function: Callable, w: Tensor, per_run: bool = False) -> Callable:
-    """A function of one run's weights, mapped over the leading axes of ``w``.
-
-    The batch is shared by the runs, or has the runs' axes too if ``per_run``.
-    """
-    runs = w.shape[:-1]
-    if not runs:
-        return function
-
-    def mapped(w: Tensor, *batch: Tensor) -> Tensor | tuple[Tensor, ...]:
-        flat = [x.reshape(-1, *x.shape[len(runs) :]) if per_run else x for x in batch]
-        along = (0, *(0 if per_run else None for _ in batch))
-        over = vmap(function, in_dims=along, randomness="different")
-        out = over(w.reshape(-1, w.shape[-1]), *flat)
-        return tree_map(lambda x: x.reshape(*runs, *x.shape[1:]), out)
-
-    return mapped
-
-
-def _traced(function: Callable, calls: int) -> Callable:
-    """The function as a flat graph of kernels, traced once for every shape of its arguments.
-
-    A call then costs the kernels and not the dispatch. Not worth it for a few calls.
-    """
-    if calls < TRACE_FROM:
-        return function
-    graphs = {}
-
-    def replay(*args):
-        shape = args[-1].shape if isinstance(args[-1], Tensor) else None
-        if shape not in graphs:
-            with torch.inference_mode(False):
-                graphs[shape] = _lean(make_fx(function)(*args))
-        return graphs[shape](*args)
-
-    return replay
-
-
-def _lean(graph: GraphModule) -> Callable:
-    """The graph without operations that change nothing."""
-    aten = torch.ops.aten
-    reshapes = (aten.view.default, aten.expand.default, aten._unsafe_view.default)
-    for node in graph.graph.nodes:
-        if node.op != "call_function" or not node.all_input_nodes:
-            continue
-        before = node.all_input_nodes[0]
-        values = node.meta.get("val"), before.meta.get("val")
-        same = all(isinstance(v, Tensor) for v in values) and values[0].shape == values[1].shape
-        if (same and node.target in reshapes) or node.target == aten.detach.default:
-            node.replace_all_uses_with(before)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-    return graph.forward
-
-
 @contextmanager
-def _threads_for(w: Tensor, data: tuple[Tensor, ...], batches: Sampler | None) -> Iterator[None]:
-    """One thread for small problems, where threads cost more than they give; given back after."""
-    examples = batches.batch_size if batches else len(data[0]) if data else 1
+def _one_thread() -> Iterator[None]:
+    """One thread, as a second one gains less than it takes from others; given back after."""
     before = torch.get_num_threads()
-    if w.numel() * examples <= SMALL:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
@@ -231,11 +158,11 @@ def _start(
     w = landscape.start if start is None else start
     if w is None:
         raise ValueError("the landscape has no start of its own: give start, of shape (d,)")
-    if not isinstance(w, Tensor) or not w.is_floating_point():
-        kind = w.dtype if isinstance(w, Tensor) else type(w).__name__
-        raise TypeError(f"start must be a floating-point tensor, got {kind}")
-    if w.dim() == 0 or (landscape.start is not None and w.shape[-1] != len(landscape.start)):
-        d = "d" if landscape.start is None else len(landscape.start)
+    if not isinstance(w, Tensor) or w.dtype not in DTYPES or w.is_meta:
+        kind = type(w).__name__ if not isinstance(w, Tensor) else w.dtype
+        raise TypeError(f"start must be a floating-point tensor with values, got {kind}")
+    d = "d" if landscape.start is None else len(landscape.start)
+    if w.dim() == 0 or not w.shape[-1] or d not in ("d", w.shape[-1]):
         raise ValueError(f"start must have shape ({d},) or (runs…, {d}), got {tuple(w.shape)}")
     if not w.isfinite().all():
         raise ValueError("start must be finite, got NaN or infinity in it")
@@ -246,15 +173,27 @@ def _start(
     except RuntimeError:
         listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in parts.items() if shape)
         raise ValueError(f"the runs must broadcast to one shape, got {listed}") from None
-    return w.detach().expand(*runs, w.shape[-1]).contiguous()
+    if not runs.numel():
+        raise ValueError(f"there must be at least one run, got runs of shape {tuple(runs)}")
+    return w.detach().expand(*runs, w.shape[-1]).clone(memory_format=torch.contiguous_format)
 
 
-def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> None:
+def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> tuple[str, ...]:
     check_count("steps", steps, least=0)
     check_count("every", every)
-    unknown = [name for name in record if name not in RECORDS]
-    if isinstance(record, str) or unknown:
+    names = () if isinstance(record, str) else tuple(record)
+    if isinstance(record, str) or any(name not in RECORDS for name in names):
         raise ValueError(f"record must be a tuple out of {RECORDS}, got {record!r}")
+    return names
+
+
+def _check_kinds(landscape: Landscape, rule: Rule, batches: Sampler | None) -> None:
+    if not isinstance(landscape, Landscape):
+        raise TypeError(f"landscape must be a Landscape, such as Landscape(f), got {landscape!r}")
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule must be a Rule, such as gd(lr=0.1), got {rule!r}")
+    if batches is not None and not isinstance(batches, Sampler):
+        raise TypeError(f"batches must be a Sampler, such as shuffled(16), got {batches!r}")
 
 
 def _check_data(data: tuple[Tensor, ...], batches: Sampler | None) -> None:
@@ -274,8 +213,9 @@ def _check_data(data: tuple[Tensor, ...], batches: Sampler | None) -> None:
 
 def _check_loss(landscape: Landscape, w: Tensor, data: tuple[Tensor, ...]) -> None:
     """Try the loss once, on one run, in ordinary PyTorch, whose errors are the clearest."""
-    one = w.reshape(-1, w.shape[-1])[0].clone().requires_grad_()
-    loss = landscape.loss(one, *data)
+    with torch.inference_mode(False), torch.enable_grad(), Undrawn():
+        one = w.reshape(-1, w.shape[-1])[0].clone().requires_grad_()
+        loss = landscape.loss(one, *data)
     if not isinstance(loss, Tensor) or loss.shape != ():
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"the loss must return one number, a tensor of shape (), got {got}")

@@ -166,18 +166,42 @@ def saddle() -> Landscape:
     )
 
 
-def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-    """The module as a function ``f(w, x)`` of the flat vector ``w`` of all its parameters.
+def _trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that a descent moves, by name."""
+    _check_norms(module)
+    found = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not found:
+        raise ValueError(f"the module has no parameters to train: {module}")
+    return found
 
-    ``w`` has shape ``(d,)`` and the order of ``module.parameters()``, as in ``network_loss``.
+
+def _check_norms(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        if part.training and getattr(part, "track_running_stats", False):
+            raise ValueError(
+                f"{name or 'the module'}, a {type(part).__name__} in train mode, would change its "
+                "running statistics at every call: call eval() first, or make it with "
+                "track_running_stats=False"
+            )
+
+
+def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    """The module as a function ``f(w, x)`` of the flat vector ``w`` of its trainable parameters.
+
+    ``w`` has shape ``(d,)`` and the order of ``module.parameters()``, as in ``network_loss``; what
+    does not require a gradient is frozen, and stays as it is now.
     """
-    shapes = {name: p.shape for name, p in module.named_parameters()}
+    trained = _trainable(module)
+    shapes = {name: p.shape for name, p in trained.items()}
     sizes = [shape.numel() for shape in shapes.values()]
+    rest = (item for item in module.named_parameters() if item[0] not in trained)
+    frozen = {name: p.detach().clone() for name, p in rest}
 
     def output(w: Tensor, x: Tensor) -> Tensor:
+        _check_norms(module)
         parts = w.split(sizes)
         weights = {name: p.view(s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
-        return functional_call(module, weights, (x,))
+        return functional_call(module, {**frozen, **weights}, (x,))
 
     return output
 
@@ -185,27 +209,32 @@ def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
 def network_loss(module: nn.Module, criterion: Callable[[Tensor, Tensor], Tensor]) -> Landscape:
     """A neural network as a landscape: ``loss(w, x, y) = criterion(module(x), y)``.
 
-    ``start`` is a copy of the module's present parameters, flattened to shape ``(d,)``.
-    Raises ``ValueError`` if the module has no parameters.
+    ``start`` is a copy of the module's present parameters, flattened to shape ``(d,)``; frozen
+    ones (``requires_grad=False``) are left out of it and stay. Batch normalisation works in eval
+    mode or without running statistics; ``jacrev`` differentiates its gradient, ``jacfwd`` cannot.
+    Raises ``ValueError`` if the module has no parameters to train.
     """
-    if not list(module.parameters()):
-        raise ValueError(f"the module has no parameters to train: {module}")
     output = network_output(module)
-    start = parameters_to_vector(module.parameters()).detach().clone()
-    return Landscape(lambda w, x, y: criterion(output(w, x), y), start)
+    return Landscape(lambda w, x, y: criterion(output(w, x), y), _flat(module))
 
 
 def initial_weights(make_module: Callable[[], nn.Module], seeds: Sequence[int]) -> Tensor:
     """The flat initial parameters ``(len(seeds), d)`` of one fresh module per seed.
 
     PyTorch initialises from its global generator; here that generator is seeded for each module
-    and put back afterwards.
+    and put back afterwards. Raises ``ValueError`` for a seed that is no whole number.
     """
     rows = []
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
+            if int(seed) != seed:
+                raise ValueError(f"seeds must be whole numbers, got {seed!r}")
             torch.manual_seed(int(seed))
-            rows.append(parameters_to_vector(make_module().parameters()).detach())
+            rows.append(_flat(make_module()))
     if not rows:
         raise ValueError("seeds must hold at least one seed, got none")
     return torch.stack(rows)
+
+
+def _flat(module: nn.Module) -> Tensor:
+    return parameters_to_vector(_trainable(module).values()).detach().clone()

@@ -32,9 +32,12 @@ class Rule:
 def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tuple[list, torch.Size]:
     """The settings, checked and ready to broadcast against ``(runs…, d)``, and the runs' shape."""
     for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, Real | Tensor):
+        odd = isinstance(value, Tensor) and (value.is_complex() or value.dtype == torch.bool)
+        if odd or isinstance(value, bool) or not isinstance(value, Real | Tensor):
             raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
         number = torch.as_tensor(value)
+        if isinstance(value, Tensor) and not value.is_floating_point():
+            settings[name] = value.double()  # in whole numbers steps would be rounded and wrap
         limit = (upto or {}).get(name, float("inf"))
         wrong = number[~((number >= 0) & (number < limit))]
         if wrong.numel():
@@ -89,7 +92,7 @@ def _ball(
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
         velocity, started = state  # 0 at the first step, 1 afterwards: dampening spares the first
         grad = _decayed(grad, decay, w)
-        damped = grad if _is_zero(dampening) else grad * (1 - dampening * started)
+        damped = grad if _is_zero(dampening) else grad * (1 - dampening * started * (beta != 0))
         velocity = beta * velocity + damped
         direction = grad + beta * velocity if nesterov else velocity
         return -lr * direction, (velocity, torch.ones_like(started))
@@ -160,6 +163,8 @@ def rmsprop(
     ``beta`` is the average's factor, PyTorch's ``alpha``. Equal to ``torch.optim.RMSprop``.
     Source: Tieleman & Hinton 2012.
     """
+    if not isinstance(centered, bool):
+        raise TypeError(f"centered must be True or False, got {centered!r}")
     (lr, beta, eps, decay, ball), runs = _settings(
         {"beta": 1.0, "momentum": 1.0},
         lr=lr, beta=beta, eps=eps, weight_decay=weight_decay, momentum=momentum,
@@ -226,7 +231,9 @@ def _adam(
         square = beta2 * square + (1 - beta2) * grad**2
         spread = (square / (1 - beta2**count)).sqrt() + eps
         move = -lr / (1 - beta1**count) * mean / spread
-        return (move - lr * decay * w if decoupled else move), (mean, square, count)
+        if decoupled:  # rounded as torch.optim rounds it: first the weights shrink, then they move
+            move = w * (1 - lr * decay) - w + move
+        return move, (mean, square, count)
 
     return Rule(name, runs, lambda w: (torch.zeros_like(w), torch.zeros_like(w), _zero(w)), step)
 
@@ -240,4 +247,5 @@ def _decayed(grad: Tensor, decay: Setting, w: Tensor) -> Tensor:
 
 
 def _zero(w: Tensor) -> Tensor:
-    return torch.zeros((), dtype=w.dtype, device=w.device)
+    """A count of steps, exact whatever the weights' own precision is."""
+    return torch.zeros((), dtype=torch.float64, device=w.device)

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+import torch
 
+from gdlib.predictions import PredictionFailed, check_prediction
 from tests.conftest import ROOT
 
 # Where a tenth more or less means nothing, and what shows in its place that the line can fail.
@@ -89,3 +91,44 @@ def test_no_exemption_is_stale():
         if not any(a <= measured <= b for a, b in ends):
             needless.append(id)
     assert not needless, "these need no exemption"
+
+
+def test_a_prediction_that_holds_prints_one_line(capsys):
+    check_prediction("P9.1", "the slope", predicted=-1.0, measured=-1.0234, within=0.05)
+    line = "P9.1  the slope: predicted -1, measured -1.023 (allowed ± 0.05): holds\n"
+    assert capsys.readouterr().out == line
+
+
+def test_of_many_measurements_the_worst_is_shown(capsys):
+    check_prediction(
+        "P9.1", "ratio", predicted=1, measured=torch.tensor([0.99, 1.04]), relative=0.05
+    )
+    assert "measured 1.04 (allowed ± 5 %)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("allowed", [{"within": 0.1}, {"relative": 0.05}, {"interval": (1.9, 2.1)}])
+@pytest.mark.parametrize("bad", [2.2, float("nan"), float("inf"), torch.tensor([2.0, 1.7])])
+def test_a_prediction_that_fails_stops_and_says_so(capsys, allowed, bad):
+    with pytest.raises(PredictionFailed, match=r"P9\.2 .* FAILS"):
+        check_prediction("P9.2", "two", predicted=2.0, measured=bad, **allowed)
+    assert "FAILS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [{}, {"within": 0.1, "relative": 0.1}, {"interval": (2, 1)}, {"within": float("nan")}],
+)
+def test_a_prediction_needs_one_interval(allowed):
+    with pytest.raises(ValueError, match=r"one of within|from low to high"):
+        check_prediction("P9.3", "two", predicted=2.0, measured=2.0, **allowed)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1j, "2"])
+def test_what_is_predicted_is_a_number(bad):
+    with pytest.raises(ValueError, match="predicted must be a finite number"):
+        check_prediction("P9.5", "two", predicted=bad, measured=2.0, within=1)
+
+
+def test_nothing_measured_is_no_measurement():
+    with pytest.raises(ValueError, match="nothing was measured"):
+        check_prediction("P9.4", "two", predicted=2, measured=torch.tensor([]), within=1)

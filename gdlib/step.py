@@ -1,0 +1,107 @@
+"""One step of all runs: gradients by vmap, then the rule, as a function of tensors alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.func import vmap
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
+
+from gdlib.data import Sampler
+from gdlib.kernels import Step, Undrawn, same
+from gdlib.rules import Rule
+
+
+def first_state(state: Any) -> tuple[list[Tensor], TreeSpec]:
+    """A rule's first state as a list of tensors of its own, and the form to put it back into."""
+    leaves, form = tree_flatten(state)
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise TypeError(f"a rule's state must hold tensors only, got {leaf!r}")
+    return [leaf.clone() for leaf in leaves], form
+
+
+def step_of(
+    grad_and_value: Callable,
+    rule: Rule,
+    data: tuple[Tensor, ...],
+    batches: Sampler | None,
+    form: TreeSpec,
+) -> Step:
+    """One step of all runs as a function of tensors alone, so that it can be written down.
+
+    It takes the weights, the state's tensors and, if there are batches, an index; it returns the
+    new weights, the new state's tensors, the loss and the gradient.
+    """
+    per_run = batches is not None and batches.seeds.dim() > 0
+
+    def step(w: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        leaves, batch = rest[: form.num_leaves], data
+        if batches is not None:
+            index = rest[-1].expand(*w.shape[:-1], -1) if per_run else rest[-1]
+            batch = tuple(x[index] for x in data)
+        grad, value = over_runs(grad_and_value, w, per_run)(w, *batch)
+        move, state = rule.step(grad, tree_unflatten(leaves, form), w)
+        after, new_form = tree_flatten(state)
+        if not isinstance(move, Tensor) or move.shape != w.shape or new_form != form:
+            got = tuple(move.shape) if isinstance(move, Tensor) else type(move).__name__
+            raise ValueError(
+                f"a rule's step must return a move of shape {tuple(w.shape)} and a state like "
+                f"its first, got {got} and {type(state).__name__} of {len(after)}"
+            )
+        # Settings per run in float64 would otherwise turn a float32 state into another.
+        kept = (
+            a.to(b.dtype) if a.is_floating_point() and b.is_floating_point() else a
+            for a, b in zip(after, leaves, strict=True)
+        )  # fmt: skip
+        return w + move.to(w.dtype), *kept, value, grad
+
+    return step
+
+
+def check_pure(step: Step, *args: Tensor) -> tuple[bool, bool]:
+    """Whether the state keeps its shapes, and whether random numbers are drawn.
+
+    Raises ``ValueError`` for a step that gives another result when it is taken again.
+    """
+    try:
+        with Undrawn() as dice:
+            first = step(*args)
+    except RuntimeError as error:
+        if args[0].dim() == 1 or "vmap" not in str(error):
+            raise
+        raise ValueError(
+            "with several runs at once a loss may not ask for the value of a tensor (`if`, "
+            f"`.item()`, `float`, NumPy): torch.where decides instead. PyTorch says: {error}"
+        ) from error
+    with Undrawn():
+        second = step(*args)
+    if not same(first, second, exact=args[0].device.type == "cpu"):
+        raise ValueError(
+            "the loss or the rule gives another result for the same weights when it is called "
+            "again: keep counters in the rule's state, and draw random numbers with torch"
+        )
+    new = first[1 : len(first) - 2]
+    steady = all(
+        a.shape == b.shape and a.dtype == b.dtype for a, b in zip(new, args[1:], strict=False)
+    )
+    return steady, bool(dice.before)
+
+
+def over_runs(function: Callable, w: Tensor, per_run: bool = False) -> Callable:
+    """A function of one run's weights, mapped over the leading axes of ``w``.
+
+    The batch is shared by the runs, or has the runs' axes too if ``per_run``.
+    """
+    runs = w.shape[:-1]
+    if not runs:
+        return function
+
+    def mapped(w: Tensor, *batch: Tensor) -> Tensor | tuple[Tensor, ...]:
+        flat = [x.reshape(-1, *x.shape[len(runs) :]) if per_run else x for x in batch]
+        along = (0, *(0 if per_run else None for _ in batch))
+        over = vmap(function, in_dims=along, randomness="different")
+        out = over(w.reshape(-1, w.shape[-1]), *flat)
+        return tree_map(lambda x: x.reshape(*runs, *x.shape[1:]), out)
+
+    return mapped
