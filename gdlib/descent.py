@@ -1,6 +1,6 @@
 """Many descents at once: one loss written for one run, one step of kernels for all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import repeat
@@ -181,7 +181,7 @@ def _start(
 def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> tuple[str, ...]:
     check_count("steps", steps, least=0)
     check_count("every", every)
-    names = () if isinstance(record, str) else tuple(record)
+    names = tuple(record) if isinstance(record, Iterable) else (record,)
     if isinstance(record, str) or any(name not in RECORDS for name in names):
         raise ValueError(f"record must be a tuple out of {RECORDS}, got {record!r}")
     return names

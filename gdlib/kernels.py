@@ -83,7 +83,7 @@ def traced(step: Step, args: Sequence[Tensor]) -> Callable[[int], Step] | None:
     they need; None if the step cannot be written down or does otherwise when it is replayed.
     """
     try:
-        with _LOCK, torch.inference_mode(False):
+        with _LOCK, torch.inference_mode(False), Undrawn():
             module = make_fx(step)(*args)
         simplify(module.graph)
         (output,) = (node for node in module.graph.nodes if node.op == "output")

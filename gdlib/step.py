@@ -67,12 +67,11 @@ def check_pure(step: Step, *args: Tensor) -> tuple[bool, bool]:
     try:
         with Undrawn() as dice:
             first = step(*args)
-    except RuntimeError as error:
-        if args[0].dim() == 1 or "vmap" not in str(error):
-            raise
+    except RuntimeError as error:  # alone and in ordinary PyTorch the loss was tried before
         raise ValueError(
             "with several runs at once a loss may not ask for the value of a tensor (`if`, "
-            f"`.item()`, `float`, NumPy): torch.where decides instead. PyTorch says: {error}"
+            "`.item()`, `float`, NumPy; torch.where decides instead), nor may it write to a tensor "
+            f"from outside. PyTorch says: {error}"
         ) from error
     with Undrawn():
         second = step(*args)

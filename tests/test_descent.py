@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 
@@ -324,3 +325,61 @@ def test_a_game_with_a_player_without_weights_is_refused(first):
     game = Game(lambda w: w.prod(), rival=lambda w: -w.prod(), first=first)
     with pytest.raises(ValueError, match=f"first must be between 1 and 1, got {first}"):
         descend(game, gd(lr=0.1), 3, start=torch.ones(2))
+
+
+def test_a_generator_of_names_is_a_record():
+    run = descend(ravine(), gd(0.05), 5, record=(name for name in ("w", "grad")))
+    assert set(run.records) == {"w", "grad"}
+
+
+def test_gradients_are_found_where_none_are_wanted():
+    landscape = ravine()
+    with torch.no_grad():
+        quiet = descend(landscape, gd(0.05), 5)
+    with torch.inference_mode():
+        mute = descend(landscape, gd(0.05), 5)
+    expected = descend(ravine(), gd(0.05), 5).w
+    assert torch.equal(quiet.w, expected) and torch.equal(mute.w, expected)
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ((lambda w: (w**2).sum(), gd(0.1), 5), TypeError, r"such as Landscape\(f\), got <function"),
+        ((ravine, gd(0.1), 5), TypeError, "landscape must be a Landscape"),
+        (
+            (ravine(), gd, 5),
+            TypeError,
+            r"such as gd\(lr=0.1\), got <function gd",
+        ),
+        ((ravine(), torch.optim.SGD, 5), TypeError, "rule must be a Rule"),
+        ((ravine(), gd(torch.ones(0)), 5), ValueError, r"at least one run, got .* \(0,\)"),
+        ((ravine(), gd(torch.ones(2, 0)), 5), ValueError, r"at least one run"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(args, error, message):
+    with pytest.raises(error, match=message):
+        descend(*args)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"batches": 16}, TypeError, r"batches must be a Sampler, such as shuffled\(16\), got 16"),
+        ({"start": torch.ones(2, device="meta")}, TypeError, "with values, got"),
+        ({"start": torch.ones(0)}, ValueError, r"got \(0,\)"),
+        ({"start": torch.ones(2, dtype=torch.complex64)}, TypeError, "got torch.complex64"),
+        ({"record": 3}, ValueError, "record must be a tuple out of"),
+        ({"record": None}, ValueError, "record must be a tuple out of"),
+    ],
+)
+def test_options_of_another_kind_are_named(given, error, message):
+    with pytest.raises(error, match=message):
+        descend(ravine(), gd(0.1), 5, **given)
+
+
+def test_a_run_says_what_it_does_not_have():
+    run = descend(ravine(), gd(0.1), 2)
+    with pytest.raises(AttributeError, match="a Run has no 'weights'"):
+        _ = run.weights
+    assert copy.deepcopy(run).w.shape == (3, 2)

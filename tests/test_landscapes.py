@@ -3,7 +3,9 @@ import torch
 from torch import nn
 
 from gdlib import landscapes
+from gdlib.descent import descend
 from gdlib.landscapes import initial_weights, network_loss, network_output
+from gdlib.rules import gd
 
 SURFACES = {
     "parabola": landscapes.parabola(3.0),
@@ -124,3 +126,69 @@ def test_a_module_without_parameters_is_refused():
 def test_no_seeds_give_no_weights():
     with pytest.raises(ValueError, match="at least one seed"):
         initial_weights(lambda: nn.Linear(1, 1), [])
+
+
+def frozen_network():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+    model[0].requires_grad_(False)
+    return model
+
+
+def test_frozen_layers_stay_as_they_are():
+    model, mse = frozen_network(), nn.functional.mse_loss
+    x, y = torch.randn(5, 2).double(), torch.randn(5, 1).double()
+    network = network_loss(model, mse)
+    assert network.start.shape == (4,)
+    assert initial_weights(frozen_network, [1, 2]).shape == (2, 4)
+    run = descend(network, gd(0.1), 120, data=(x, y))
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(120):
+        sgd.zero_grad()
+        mse(model(x), y).backward()
+        sgd.step()
+    torch.testing.assert_close(run.final, torch.cat([p.flatten() for p in model[2].parameters()]))
+
+
+def test_a_network_with_every_layer_frozen_is_refused():
+    with pytest.raises(ValueError, match="no parameters to train"):
+        network_loss(nn.Linear(2, 1).requires_grad_(False), nn.functional.mse_loss)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_batch_normalisation_in_train_mode_is_refused_and_keeps_its_statistics(late):
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).train(not late)
+    before = model[1].running_mean.clone()
+    with pytest.raises(ValueError, match=r"1, a BatchNorm1d in train mode, .* call eval\(\) first"):
+        network = network_loss(model, nn.functional.mse_loss)
+        model.train()
+        descend(network, gd(0.1), 3, data=(torch.randn(4, 2), torch.randn(4, 3)))
+    assert torch.equal(model[1].running_mean, before)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nn.BatchNorm1d(2, track_running_stats=False), lambda: nn.BatchNorm1d(2).eval(),
+])  # fmt: skip
+def test_batch_normalisation_without_statistics_or_in_eval_mode_is_trained(make):
+    model = nn.Sequential(make(), nn.Linear(2, 1))
+    network, x, y = (
+        network_loss(model, nn.functional.mse_loss),
+        torch.randn(6, 2),
+        torch.randn(6, 1),
+    )
+    alone = descend(network, gd(0.1), 110, data=(x, y)).final
+    several = descend(network, gd(torch.tensor([0.1, 0.2])), 110, data=(x, y)).final[0]
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(110):
+        sgd.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        sgd.step()
+    for end in (alone, several):
+        torch.testing.assert_close(
+            end, torch.cat([p.detach().flatten() for p in model.parameters()]), rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("seeds", [[0.2, 0.7], torch.tensor([0.5])])
+def test_seeds_that_would_be_rounded_into_twins_are_refused(seeds):
+    with pytest.raises(ValueError, match="seeds must be whole numbers"):
+        initial_weights(lambda: nn.Linear(1, 1), seeds)

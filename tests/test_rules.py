@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gdlib import rules
 from gdlib.descent import descend
-from gdlib.landscapes import parabola
+from gdlib.landscapes import Landscape, parabola
 
 rate = st.floats(1e-4, 0.5)
 factor = st.floats(0.0, 0.99)
@@ -231,7 +231,89 @@ def test_settings_that_do_not_broadcast_name_their_shapes():
         rules.momentum(lr=torch.ones(3), beta=torch.zeros(4))
 
 
-@pytest.mark.parametrize("bad", ["0.1", None, True])
+@pytest.mark.parametrize("bad", ["0.1", None, True, torch.tensor([True]), torch.tensor([1j])])
 def test_a_setting_that_is_no_number_is_refused(bad):
     with pytest.raises(TypeError, match="lr must be a number"):
         rules.gd(lr=bad)
+
+
+NAMESAKES = {
+    "gd": (rules.gd(0.1, 0.01), lambda w: torch.optim.SGD(w, lr=0.1, weight_decay=0.01)),
+    "momentum": (
+        rules.momentum(0.05, 0.9, 0.5),
+        lambda w: torch.optim.SGD(w, lr=0.05, momentum=0.9, dampening=0.5),
+    ),
+    "nesterov": (
+        rules.nesterov(0.05, 0.9),
+        lambda w: torch.optim.SGD(w, lr=0.05, momentum=0.9, nesterov=True),
+    ),
+    "adagrad": (
+        rules.adagrad(0.1, 0.01), lambda w: torch.optim.Adagrad(w, lr=0.1, lr_decay=0.01)
+    ),
+    "rmsprop": (
+        rules.rmsprop(0.01, momentum=0.5, centered=True),
+        lambda w: torch.optim.RMSprop(w, lr=0.01, momentum=0.5, centered=True),
+    ),
+    "adam": (rules.adam(0.03), lambda w: torch.optim.Adam(w, lr=0.03)),
+    "adamw": (rules.adamw(0.03), lambda w: torch.optim.AdamW(w, lr=0.03)),
+    "scheduled": (
+        rules.scheduled(rules.momentum(0.05, 0.9), torch.full((300,), 0.5)),
+        lambda w: torch.optim.SGD(w, lr=0.025, momentum=0.9),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMESAKES)
+def test_in_every_precision_a_rule_stays_within_two_roundings_of_its_namesake(name, dtype):
+    rule, make = NAMESAKES[name]
+    curvature = torch.tensor([1.0, 0.3, 0.05, 2.0], dtype=dtype)
+    start = torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=dtype)
+    bowl = Landscape(lambda w: (curvature * w**2).sum() / 2, start)
+    run = descend(bowl, rule, 300)
+    w = start.clone().requires_grad_()
+    optimizer, path = make([w]), [start]
+    for _ in range(300):
+        optimizer.zero_grad()
+        bowl.loss(w).backward()
+        optimizer.step()
+        path.append(w.detach().clone())
+    assert run.w.dtype == dtype
+    assert (run.w[-1] - start).abs().max() > 1  # it went somewhere
+    apart = (run.w.double() - torch.stack(path).double()).abs().max()
+    assert apart < 2 * 3 * torch.finfo(dtype).eps  # weights are up to 3 in size
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["adam", "momentum", "rmsprop"])
+def test_settings_for_each_run_keep_the_precision_of_the_weights(name, dtype):
+    start = torch.tensor([1.0, -2.0], dtype=dtype)
+    bowl = Landscape(lambda w: (w**2).sum() / 2, start)
+    lrs = torch.tensor([0.01, 0.05], dtype=torch.float64)
+    both = descend(bowl, getattr(rules, name)(lrs), 150)
+    assert both.w.dtype == dtype
+    for k, lr in enumerate(lrs.tolist()):
+        alone = descend(bowl, getattr(rules, name)(lr), 150)
+        apart = (both.w[k].double() - alone.w.double()).abs().max()
+        assert apart < 8 * torch.finfo(dtype).eps
+
+
+def test_without_momentum_dampening_does_nothing():
+    one = rules.momentum(1.0, 0.0, 0.5)
+    several = rules.momentum(1.0, torch.tensor([0.0, 0.9]), 0.5)
+    flat = Landscape(lambda w: w.sum(), torch.zeros(1))
+    assert descend(flat, one, 3).w[:, 0].tolist() == [0, -1, -2, -3]
+    assert descend(flat, several, 3).w[0, :, 0].tolist() == [0, -1, -2, -3]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+def test_whole_numbers_as_settings_mean_what_they_say(dtype):
+    lrs = torch.tensor([1, 3], dtype=dtype)
+    run = descend(parabola(0.5), rules.gd(lrs), 3)
+    assert run.w[:, 1, 0].tolist() == [-2.0, 2.0]
+
+
+@pytest.mark.parametrize("bad", ["no", 1, None])
+def test_centered_is_yes_or_no(bad):
+    with pytest.raises(TypeError, match=f"centered must be True or False, got {bad!r}"):
+        rules.rmsprop(0.1, centered=bad)
