@@ -24,7 +24,7 @@ lint: $(READY)  ## ruff and pyright only
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-bench: $(READY)  ## measure speed and memory, printed as tables
+bench: $(READY) $(if $(PEERS),.venv-peers/installed)  ## measure speed and memory; PEERS=1: beside JAX
 	@$(BIN)/python tests/bench.py
 
 notebooks: $(READY)  ## execute the chapters and write them back, with text outputs only
@@ -37,6 +37,11 @@ clean:  ## remove what was built (keeps .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 # The stamp is written last: an installation that was interrupted starts again.
+.venv-peers/installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet jax
+	@touch $@
+
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) \
 	  else "Downhill needs Python 3.11 or later; %s is %s. Try: make book PYTHON=python3.11" % (sys.executable, v))'

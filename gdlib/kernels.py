@@ -11,6 +11,7 @@ only if it gives what the step as written gives.
 import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -83,21 +84,29 @@ def traced(step: Step, args: Sequence[Tensor]) -> Callable[[int], Step] | None:
     they need; None if the step cannot be written down or does otherwise when it is replayed.
     """
     try:
-        with _LOCK, torch.inference_mode(False), Undrawn():
-            module = make_fx(step)(*args)
-        simplify(module.graph)
-        (output,) = (node for node in module.graph.nodes if node.op == "output")
-        results = output.args[0]
-
-        def first(count: int) -> Step:
-            return _written(module, results[:count])
-
-        with Undrawn():
-            expected = step(*args)
-        with Undrawn():
-            return first if same(expected, first(len(expected))(*args)) else None
+        for tidy in (simplify, lambda graph: None):  # a layout may forbid what a rule proposes
+            with _LOCK, torch.inference_mode(False), Undrawn():
+                module = make_fx(step)(*args)
+            tidy(module.graph)
+            (output,) = (node for node in module.graph.nodes if node.op == "output")
+            first = partial(_written, module, output.args[0])
+            with Undrawn():
+                expected = step(*args)
+            if _agrees(first, expected, args):
+                return first
     except Exception:  # whatever cannot be written down runs as it was written
-        return None
+        pass
+    return None
+
+
+def _agrees(
+    first: Callable[[int], Step], expected: tuple[Tensor, ...], args: Sequence[Tensor]
+) -> bool:
+    try:
+        with Undrawn():
+            return same(expected, first(len(expected))(*args))
+    except RuntimeError:
+        return False
 
 
 def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
@@ -120,8 +129,9 @@ def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
     return results if calls >= TRACE_FROM else lambda count, *args: step(*args)[:count]
 
 
-def _written(module: GraphModule, results: Sequence[Node]) -> Step:
-    """The kernels that ``results`` need as a Python function, one line a kernel."""
+def _written(module: GraphModule, results: Sequence[Node], count: int) -> Step:
+    """The kernels that the first results need as a Python function, one line a kernel."""
+    results = results[:count]
     needed = _needed(module.graph, results)
     nodes = [node for node in module.graph.nodes if node in needed]
     last = {used: node for node in nodes for used in node.all_input_nodes if used not in results}

@@ -104,14 +104,16 @@ def _seen_through(graph: Graph, node: Any, chains: dict[Node, Any]) -> Node | No
         chain = behind[0][:1]  # pyright: ignore
         place = torch.cat([chain[-1][1] for chain in behind], *node.args[1:])  # pyright: ignore
     elif isinstance(node.target, torch._ops.OpOverload):
-        if not (node.target.is_view or node.target is aten._unsafe_view.default):
+        reshapes = node.target in (aten.view.default, aten._unsafe_view.default)
+        if not (node.target.is_view or reshapes):
             return None
         shape = node.args[0].meta["val"].shape
         if shape.numel() > LARGEST:
             return None
         chain = chains.get(node.args[0])
         chain = chain or [(node.args[0], torch.arange(shape.numel()).view(shape))]
-        place = node.target(chain[-1][1], *node.args[1:], **node.kwargs)
+        look = torch.reshape if reshapes else node.target  # places have a layout of their own
+        place = look(chain[-1][1], *node.args[1:], **node.kwargs)
     else:  # one of the tensors that a split returns
         if node.args[0] not in chains:
             return None

@@ -1,7 +1,8 @@
 """Speed and memory, each as a ratio or a bound, printed as tables. Nothing here passes or fails.
 
 Times depend on the machine; ratios in one process much less so. `make bench` runs all of it;
-`python tests/bench.py descend game train memory page lab` runs the parts that are named.
+`python tests/bench.py descend game train memory page lab` runs the parts that are named;
+`make bench PEERS=1` adds the same steps in JAX, from an environment of their own.
 """
 
 import statistics
@@ -9,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad, vmap
+from torch.func import grad, grad_and_value, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -34,13 +36,16 @@ def small_network() -> nn.Module:
 
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """The median of some repeats, after one to warm up."""
+    """The median of some repeats, after one to warm up, on one thread.
+
+    Of this process's own time, which other programs stretch less than the clock's.
+    """
     work()
     times = []
     for _ in range(repeats):
-        started = perf_counter()
+        started = process_time()
         work()
-        times.append(perf_counter() - started)
+        times.append(process_time() - started)
     return statistics.median(times)
 
 
@@ -71,30 +76,101 @@ def plain_vmap(runs: int, steps: int) -> None:
         w = w - LR * over_runs(w, x[at], y[at])
 
 
-def many_runs(runs: int, steps: int, record: tuple[str, ...] = ()) -> Tensor:
+def many_runs(runs: int, steps: int, record: tuple[str, ...] = (), batch_size: int = 1) -> Tensor:
     landscape = network_loss(small_network(), nn.MSELoss())
     start = initial_weights(small_network, range(runs)) if runs > 1 else None
-    sampler, data = with_replacement(1, seed=0), noisy_parabola(0)
+    sampler, data = with_replacement(batch_size, seed=0), noisy_parabola(0)
     rule = gd(lr=LR)
     run = descend(landscape, rule, steps, start=start, data=data, batches=sampler, record=record)
     return run.final
 
 
+def as_traced(runs: int, steps: int, batch_size: int) -> None:
+    """The step as make_fx writes it down, with nothing taken out and PyTorch's own way to call."""
+    landscape, (x, y) = network_loss(small_network(), nn.MSELoss()), noisy_parabola(0)
+    over_runs = vmap(grad_and_value(landscape.loss), in_dims=(0, None, None))
+    w = initial_weights(small_network, range(runs))
+
+    def step(w: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        slope, loss = over_runs(w, x[index], y[index])
+        return w - LR * slope, loss, slope
+
+    indices = with_replacement(batch_size, seed=0).batches(100)
+    module = make_fx(step)(w, next(indices))
+    with torch.inference_mode():
+        for _ in range(steps):
+            w, _, _ = module(w, next(indices))
+
+
 def bench_descend() -> None:
-    print("\nOne example a step, network 1–10–1, float64: µs per run and step")
+    print("\nOne example a step, network 1–10–1, float64, one thread: µs per run and step")
     plain = seconds(lambda: plain_loop(2000)) / 2000
     mapped = seconds(lambda: plain_vmap(200, 500)) / 500 / 200
     one = seconds(lambda: many_runs(1, 4000)) / 4000
     many = seconds(lambda: many_runs(200, 4000)) / 4000 / 200
-    most = seconds(lambda: many_runs(1024, 1000), repeats=1) / 1000 / 1024
+    most = seconds(lambda: many_runs(1024, 1000)) / 1000 / 1024
     row("the plain PyTorch loop", f"{plain * 1e6:.1f}")
     row("vmap, not traced, 200 runs", f"{mapped * 1e6:.2f}")
     row("descend, 1 run", f"{one * 1e6:.1f}")
     row("descend, 200 runs", f"{many * 1e6:.2f}")
     row("descend, 1,024 runs", f"{most * 1e6:.2f}")
-    row("plain loop / descend with 200 runs", f"{plain / many:.0f} ×", "at least 100")
+    row("plain loop / descend with 200 runs", f"{plain / many:.0f} ×", "at least 200")
     row("vmap / descend, 200 runs", f"{mapped / many:.1f} ×", "at least 2")
-    row("plain loop / descend with 1 run", f"{plain / one:.1f} ×", "at least 1")
+    row("plain loop / descend with 1 run", f"{plain / one:.1f} ×", "at least 1.6")
+    print("\nThe same with 16 examples a step: µs per run and step")
+    traced = seconds(lambda: as_traced(1024, 300, 16)) / 300 / 1024
+    most = seconds(lambda: many_runs(1024, 300, batch_size=16)) / 300 / 1024
+    row("as make_fx traces it, 1,024 runs", f"{traced * 1e6:.2f}")
+    row("descend, 1,024 runs", f"{most * 1e6:.2f}")
+    row("as traced / descend, 1,024 runs", f"{traced / most:.1f} ×", "at least 1.5")
+
+
+JAX = """
+import os, sys, time
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_enable_x64", True)
+runs, batch, steps = map(int, sys.argv[1:])
+dice = np.random.default_rng(0)
+x = np.linspace(-1, 1, 100)[:, None]
+x, y = jnp.asarray(x), jnp.asarray(x**2 + 0.2 * dice.random((100, 1)))
+
+def loss(w, x, y):
+    hidden = jax.nn.relu(x @ w[:10][None] + w[10:20])
+    return ((hidden @ w[20:30][:, None] + w[30] - y) ** 2).mean()
+
+def step(w, index):
+    return w - 0.05 * jax.vmap(jax.grad(loss), (0, None, None))(w, x[index], y[index]), None
+
+train = jax.jit(lambda w, indices: jax.lax.scan(step, w, indices)[0])
+w = jnp.asarray(dice.normal(size=(runs, 31)) * 0.3)
+indices = jnp.asarray(dice.integers(100, size=(steps, batch)))
+train(w, indices).block_until_ready()
+started = time.process_time()
+train(w, indices).block_until_ready()
+print((time.process_time() - started) / steps / runs)
+"""
+
+
+def bench_peers() -> None:
+    peers = ROOT / ".venv-peers" / "bin" / "python"
+    if not peers.exists():
+        print("\nJAX: `make bench PEERS=1` installs it into an environment of its own")
+        return
+    print(
+        "\nJAX's scan of the same step, float64, one thread, without compiling: µs per run and step"
+    )
+    for runs, batch, steps in ((1, 1, 4000), (200, 1, 4000), (1024, 16, 300)):
+        done = subprocess.run(
+            [peers, "-c", JAX, str(runs), str(batch), str(steps)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        theirs = float(done.stdout)
+        ours = seconds(lambda runs=runs, batch=batch, steps=steps: many_runs(
+            runs, steps, batch_size=batch)) / steps / runs  # fmt: skip
+        what = f"{runs:,} runs × {batch} examples"
+        row(f"JAX, {what}", f"{theirs * 1e6:.2f}")
+        row(f"descend / JAX, {what}", f"{ours / theirs:.1f} ×")
 
 
 def ring_players() -> tuple[nn.Module, nn.Module]:
@@ -154,7 +230,8 @@ def bench_game() -> None:
         whole = seconds(lambda runs=runs: many_gans(runs, steps, real, noise), repeats=1)
         many = whole / steps / runs
         row(f"descend, {runs} at once", f"{many * 1e6:.0f}")
-        row(f"plain loop / descend, {runs} at once", f"{plain / many:.1f} ×")
+        wanted = "at least 1" if runs == 1 else ""
+        row(f"plain loop / descend, {runs} at once", f"{plain / many:.1f} ×", wanted)
 
 
 def written_out(model, loader, optimizer, criterion, epochs: int) -> list[Tensor]:
@@ -266,6 +343,7 @@ def bench_lab() -> None:
 
 PARTS = {
     "descend": bench_descend,
+    "peers": bench_peers,
     "game": bench_game,
     "train": bench_train,
     "memory": bench_memory,
