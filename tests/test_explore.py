@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gdlib import figures
 from gdlib.explore import Explorer
 from gdlib.explore.pack import Payload
+from gdlib.palette import CURVES
 
 RATES, BETAS = [0.1, 0.2, 0.4], [0.0, 0.9]
 
@@ -162,6 +165,20 @@ def test_texts_are_escaped():
 
     assert "<script>alert" not in show.html()
     assert "</script>?" not in show.html()
+
+
+# ---- colours
+
+
+def test_every_curve_has_a_colour_of_its_own_and_a_twin_for_dark_pages():
+    show, ax = explorer()
+    for _ in CURVES:
+        show.path(ax, np.zeros((2, 2)))
+    drawn = re.findall(r"<g data-actor[^>]*stroke: var\((--explorer-\d), (#\w+)\)", show.html())
+    style = (Path(figures.__file__).parent / "static" / "explorer.css").read_text()
+
+    assert [c.lower() for _, c in drawn] == [figures.COLORS[role].lower() for role in CURVES]
+    assert [twin for twin, _ in drawn] == re.findall(r"(--explorer-\d):", style)
 
 
 # ---- errors

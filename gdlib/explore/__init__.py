@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from gdlib.explore.actors import Image, Mark, Part, Pick, sentence
 from gdlib.explore.page import Page
 from gdlib.explore.sliders import as_array, fit, index_of, make_sliders
-from gdlib.explore.stage import COLORS
+from gdlib.palette import COLORS, CURVES
 
 __all__ = ["Explorer"]
 
@@ -206,7 +206,7 @@ class Explorer:
 
     def _next_color(self, ax: Axes) -> str:
         before = sum(isinstance(m, Mark) and m.axes is ax for m in self.marks)
-        return COLORS[before % 3]
+        return COLORS[CURVES[before % len(CURVES)]]
 
     def _add(self, mark: Mark | Image) -> None:
         self.marks.append(mark)

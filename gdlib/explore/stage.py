@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# The roles' colours; explorer.css gives each a lighter twin on dark pages.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#aa4499")
+from gdlib.palette import COLORS, CURVES
+
+TWINS = [COLORS[role].lower() for role in CURVES]  # in explorer.css: --explorer-0, -1, …
 FAR = 3000.0  # points further than this from their axes are drawn at this distance, off the picture
 
 
@@ -29,7 +30,7 @@ def draw_stage(figure: Figure, prefix: str) -> str:
     for noise in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
         body = re.sub(noise, "", body, flags=re.DOTALL)
     body = body.replace("#000000", "currentColor")
-    body = re.sub("|".join(COLORS), lambda match: ink(match[0]), body)
+    body = re.sub("|".join(TWINS), lambda match: ink(match[0]), body)
     body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", body)
     body = re.sub(r' d="[^"]*"', _round_numbers, body, flags=re.DOTALL)
     # matplotlib asks for its own font by name; the page's font is at hand and reads better.
@@ -39,8 +40,8 @@ def draw_stage(figure: Figure, prefix: str) -> str:
 
 def ink(color: str) -> str:
     """A colour as CSS: a role's colour follows the page's theme."""
-    known = color.lower() in COLORS
-    return f"var(--explorer-{COLORS.index(color.lower())}, {color})" if known else color
+    known = color.lower() in TWINS
+    return f"var(--explorer-{TWINS.index(color.lower())}, {color})" if known else color
 
 
 def _round_numbers(match: re.Match[str]) -> str:
