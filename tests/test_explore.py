@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,43 @@ def test_ink_is_the_pages_colour_and_text_stays_text():
     assert "#000000" not in html and "currentColor" in html
     assert "<style" not in html and "font-family" not in html and "<metadata" not in html
     assert re.search(r"<text[^>]*>−?1", html) or "−1.00</text>" in html
+
+
+ODD_TEXTS = [
+    "colour #000000 or #0072b2",
+    'id="x"',
+    "font-family: Arial; fill: url(#x)",
+    "<style>*{}</style> <!-- & -->",
+    'd="0.12345"  x=" />"',
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_a_text_of_the_figure_says_what_its_author_wrote(text):
+    show, ax = explorer()
+    ax.set_title(text)
+    texts = re.findall("<text[^>]*>([^<]*)</text>", show.html())
+
+    assert text in map(unescape, texts)
+
+
+def test_only_a_link_inside_the_picture_is_renamed():
+    show, ax = explorer()
+    for x, url in enumerate(("#fig-other", "#x", "https://example.org/?a&b")):
+        ax.text(x / 9, 0, "link", url=url)
+    ids = set(re.findall(r' id="([^"]+)"', show.html()))
+    links = re.findall(r' href="([^"]+)"', show.html())
+
+    assert links[-3:] == ["#fig-other", "#x", "https://example.org/?a&amp;b"]
+    assert len(links) > 3 and {link[1:] for link in links[:-3]} <= ids
+    assert "xlink" not in show.html() and "xmlns" not in show.html()
+
+
+def test_a_text_that_no_svg_can_hold_is_refused():
+    show, ax = explorer()
+    ax.set_xlabel("bell \a")
+    with pytest.warns(UserWarning, match="missing from font"):
+        bad(show.html, r"control character, got '<text.*bell \\x07</text>'")
 
 
 def test_its_text_form_is_one_line():
