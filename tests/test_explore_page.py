@@ -178,7 +178,7 @@ def test_the_browser_reads_every_element_of_the_picture(visit):
         svg = svg[svg.index("<svg") : svg.index("</svg>") + 6]
         truth = [(part.tag, len(part)) for part in ElementTree.fromstring(svg).iter()][1:]
         read = page.locator(f"#fig-{figure} svg *").evaluate_all(
-            "all => all.map(n => [n.namespaceURI.endsWith('svg') && n.tagName, n.childElementCount])"
+            "all => all.map(n => [n.namespaceURI.endsWith('svg') && n.tagName, n.children.length])"
         )
         used = page.locator(f"#fig-{figure} svg use").evaluate_all(
             "all => all.map(n => n.getBBox()).filter(box => box.width + box.height === 0)"

@@ -12,10 +12,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gdlib.explore.arguments import shown
 from gdlib.palette import COLORS, CURVES
 
 TWINS = [COLORS[role].lower() for role in CURVES]  # in explorer.css: --explorer-0, -1, …
 FAR = 3000.0  # points further than this from their axes are drawn at this distance, off the picture
+
+
+def check_axes(figure: Figure, ax: object) -> None:
+    """Raises ``TypeError`` or ``ValueError`` unless something can move in these axes."""
+    if not isinstance(ax, Axes):
+        raise TypeError(f"an Explorer draws in one Axes of its figure, got {shown(ax)}")
+    if not any(ax is own for own in figure.axes):
+        raise ValueError(f"these axes are not in the Explorer's figure: {ax}")
+    if ax.name != "rectilinear":
+        raise TypeError(f"an Explorer draws in rectilinear axes, got {ax.name!r}")
 
 
 def draw_stage(figure: Figure, prefix: str) -> str:
@@ -87,7 +98,6 @@ def _round(match: re.Match[str]) -> str:
 
 def ink(color: str) -> str:
     """A colour ``#rrggbb`` as CSS: black and the curves' colours follow the page's theme."""
-    color = color.lower()
     if color == "#000000":
         return "currentColor"
     return f"var(--explorer-{TWINS.index(color)}, {color})" if color in TWINS else color
