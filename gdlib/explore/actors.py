@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import imsave
 
-from gdlib.explore.arguments import SORTED, as_array, as_text
+from gdlib.explore.arguments import VALUES, as_array, as_text
 from gdlib.explore.pack import Payload
 from gdlib.explore.sliders import LIMIT, Slider, fit, known
 from gdlib.explore.stage import frame, ink, keep_near, to_svg
@@ -236,7 +236,7 @@ def _field(
 ) -> np.ndarray:
     if name in fields:
         return fit(
-            as_array(fields[name], f"{what}: {name}", SORTED), sliders, (), f"{what}: {name}"
+            as_array(fields[name], f"{what}: {name}", VALUES), sliders, (), f"{what}: {name}"
         )
     for i, slider in enumerate(sliders):
         if slider.name == name:

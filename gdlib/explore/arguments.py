@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import Colormap, to_hex
 
-REAL, SORTED = "real numbers", "numbers or strings"
-KINDS = {REAL: "biuf", SORTED: "biufU"}  # numpy's letters for them
+REAL, VALUES = "real numbers", "numbers or strings"
+KINDS = {REAL: "biuf", VALUES: "biufU"}  # numpy's letters for them
 UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdlib.explore.arguments import SORTED, as_array, as_number, as_text, shown
+from gdlib.explore.arguments import VALUES, as_array, as_number, as_text, shown
 
 LIMIT = 65_535  # positions and texts are sent as 16-bit numbers
 
@@ -87,7 +87,7 @@ def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
     what = f"slider {as_text(name, 'name of a slider')!r}"
     if isinstance(row, str | bytes | Mapping | set | frozenset) or not isinstance(row, Iterable):
         raise TypeError(f"{what} needs a row of values, such as a list, got {shown(row)}")
-    array = as_array(row if hasattr(row, "__array__") else list(row), what, SORTED)
+    array = as_array(row if hasattr(row, "__array__") else list(row), what, VALUES)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{what} needs a row of at least one value, got shape {array.shape}")
     if not slug(name):
@@ -95,15 +95,16 @@ def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
     if array.size > LIMIT:
         raise ValueError(f"{what} has {array.size} values; at most {LIMIT} are possible")
     if array.dtype.kind == "b":
-        raise TypeError(f"{what} needs {SORTED}, got {array.dtype}")
-    values = tuple(array.tolist())
+        raise TypeError(f"{what} needs {VALUES}, got {array.dtype}")
+    values, seen = tuple(array.tolist()), set()
     for position, value in enumerate(values):
         if isinstance(value, str):
             as_text(value, what)
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{what} must be finite, got {value} at position {position}")
-        if value in values[:position]:
+        if value in seen:
             raise ValueError(f"{what} has {value!r} twice; its values must differ")
+        seen.add(value)
     return Slider(name, values, _labels(values), _start(name, values, default))
 
 
