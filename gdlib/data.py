@@ -102,6 +102,9 @@ def mnist(folder: str | Path) -> tuple[TensorDataset, TensorDataset]:
     return part("train"), part("t10k")
 
 
+MNIST_SIZE = 60_000  # images in the training set, the larger of the two
+
+
 def _idx(path: Path, kind: str) -> Tensor:
     """The bytes of an IDX file: its mark and dimensions, their sizes, and the numbers."""
     packed = path.with_name(path.name + ".gz")
@@ -110,22 +113,27 @@ def _idx(path: Path, kind: str) -> Tensor:
             f"{path.parent} must hold {path.name} or {packed.name}, got neither"
         )
     path = path if path.exists() else packed
-    raw = path.read_bytes()
-    try:
-        raw = gzip.decompress(raw) if path == packed else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
     shape = {"images": (-1, 28, 28), "labels": (-1,)}[kind]
     mark, head = bytes([0, 0, 8, len(shape)]), 4 + 4 * len(shape)
-    sizes = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, head, 4)]
-    if raw[:4] != mark or any(want not in (-1, n) for want, n in zip(shape, sizes, strict=False)):
-        raise ValueError(
-            f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
-            f"got {raw[:4].hex(' ')} and sizes {sizes}"
-        )
-    if len(raw) != head + prod(sizes) or not sizes[0]:
-        raise ValueError(f"{path} must have {head + prod(sizes)} bytes of {kind}, got {len(raw)}")
-    return torch.frombuffer(bytearray(raw[head:]), dtype=torch.uint8).reshape(sizes)
+    try:
+        with gzip.open(path) if path == packed else path.open("rb") as file:
+            begin = file.read(head)
+            sizes = [int.from_bytes(begin[i : i + 4], "big") for i in range(4, head, 4)]
+            fits = all(want in (-1, n) for want, n in zip(shape, sizes, strict=True))
+            if begin[:4] != mark or not fits:
+                raise ValueError(
+                    f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
+                    f"got {begin[:4].hex(' ')} and sizes {sizes}"
+                )
+            if sizes[0] > MNIST_SIZE:
+                raise ValueError(f"{path} must have at most {MNIST_SIZE} {kind}, got {sizes[0]}")
+            body = file.read(prod(sizes) + 1)  # no more: a small gzip file can hold gigabytes
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
+    if len(body) != prod(sizes) or not body:
+        size, more = len(begin + body), " or more" if len(body) > prod(sizes) else ""
+        raise ValueError(f"{path} must have {head + prod(sizes)} bytes of {kind}, got {size}{more}")
+    return torch.frombuffer(bytearray(body), dtype=torch.uint8).reshape(sizes)
 
 
 @dataclass(frozen=True)
@@ -166,8 +174,11 @@ class Sampler:
 
 
 def shuffled(batch_size: int, seed: int | Tensor = 0, drop_last: bool = False) -> Sampler:
-    """A new random order every epoch, as ``DataLoader(shuffle=True)`` deals it.
+    """A new random order every epoch, each example once, as ``DataLoader(shuffle=True)`` deals.
 
+    The first order is that of PyTorch's ``RandomSampler`` with a generator of the same seed. It
+    throws one away after every epoch, so that its orders 1, 2, 3, … are 1, 3, 5, … here; a
+    ``DataLoader`` with that generator draws a number more before each of them, and deals others.
     ``seed`` may be a tensor of integers, one per run. Raises ``ValueError`` for a bad batch size.
     """
     return _sampler(batch_size, seed, drop_last, lambda n, g: torch.randperm(n, generator=g))
