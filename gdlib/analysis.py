@@ -112,8 +112,16 @@ def loglog_slope(x: Tensor, y: Tensor) -> float:
     Raises ``ValueError`` unless x and y are two or more positive, finite numbers each.
     """
     for name, values in {"x": x, "y": y}.items():
-        if values.dim() != 1 or len(values) < 2 or not ((values > 0) & values.isfinite()).all():
-            raise ValueError(f"{name} must be two or more positive numbers, got {values.tolist()}")
+        fits = isinstance(values, Tensor) and values.dim() == 1 and len(values) > 1
+        if (
+            not fits
+            or values.is_complex()
+            or values.is_meta
+            or not ((values > 0) & values.isfinite()).all()
+        ):
+            raise ValueError(f"{name} must be two or more positive numbers, got {values!r}")
+    if len(x) != len(y) or (x == x[0]).all():
+        raise ValueError(f"x must be different numbers, as many as y, got {x!r} and {y!r}")
     log_x, log_y = x.double().log(), y.double().log()
     log_x = log_x - log_x.mean()
     return float((log_x * log_y).sum() / log_x.square().sum())

@@ -17,9 +17,18 @@ from torch.utils.data import TensorDataset
 
 def check_count(name: str, value: int, least: int = 1) -> int:
     """The value, if it is a whole number of at least ``least``; else raises ``ValueError``."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value < 2**63:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of its own with this seed; raises ``ValueError`` for what is no seed."""
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number of at most 63 bits, got {seed!r}")
+    return torch.Generator().manual_seed(int(seed))
 
 
 def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
@@ -29,7 +38,7 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
     Descent", with 100 points; here in float64 and seeded.
     """
     check_count("examples", examples)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     x = torch.linspace(-1, 1, examples, dtype=torch.float64)[:, None]
     noise = torch.rand(x.shape, generator=generator, dtype=torch.float64)
     return x, x**2 + 0.2 * noise
@@ -72,7 +81,7 @@ def _split(
     """A training set and a held-out set, drawn at random."""
     if check_count("held_out", held_out) >= len(images):
         raise ValueError(f"held_out must be below {len(images)}, got {held_out}")
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(images), generator=seeded(seed))
     train, test = (
         TensorDataset(images[i], labels[i].long()) for i in (order[held_out:], order[:held_out])
     )
@@ -102,6 +111,9 @@ def mnist(folder: str | Path) -> tuple[TensorDataset, TensorDataset]:
     return part("train"), part("t10k")
 
 
+MNIST_SIZE = 60_000  # images in the training set, the larger of the two
+
+
 def _idx(path: Path, kind: str) -> Tensor:
     """The bytes of an IDX file: its mark and dimensions, their sizes, and the numbers."""
     packed = path.with_name(path.name + ".gz")
@@ -110,22 +122,27 @@ def _idx(path: Path, kind: str) -> Tensor:
             f"{path.parent} must hold {path.name} or {packed.name}, got neither"
         )
     path = path if path.exists() else packed
-    raw = path.read_bytes()
-    try:
-        raw = gzip.decompress(raw) if path == packed else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
     shape = {"images": (-1, 28, 28), "labels": (-1,)}[kind]
     mark, head = bytes([0, 0, 8, len(shape)]), 4 + 4 * len(shape)
-    sizes = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, head, 4)]
-    if raw[:4] != mark or any(want not in (-1, n) for want, n in zip(shape, sizes, strict=False)):
-        raise ValueError(
-            f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
-            f"got {raw[:4].hex(' ')} and sizes {sizes}"
-        )
-    if len(raw) != head + prod(sizes) or not sizes[0]:
-        raise ValueError(f"{path} must have {head + prod(sizes)} bytes of {kind}, got {len(raw)}")
-    return torch.frombuffer(bytearray(raw[head:]), dtype=torch.uint8).reshape(sizes)
+    try:
+        with gzip.open(path) if path == packed else path.open("rb") as file:
+            begin = file.read(head)
+            sizes = [int.from_bytes(begin[i : i + 4], "big") for i in range(4, head, 4)]
+            fits = all(want in (-1, n) for want, n in zip(shape, sizes, strict=True))
+            if begin[:4] != mark or not fits:
+                raise ValueError(
+                    f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
+                    f"got {begin[:4].hex(' ')} and sizes {sizes}"
+                )
+            if sizes[0] > MNIST_SIZE:
+                raise ValueError(f"{path} must have at most {MNIST_SIZE} {kind}, got {sizes[0]}")
+            body = file.read(prod(sizes) + 1)  # no more: a small gzip file can hold gigabytes
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
+    if len(body) != prod(sizes) or not body:
+        size, more = len(begin + body), " or more" if len(body) > prod(sizes) else ""
+        raise ValueError(f"{path} must have {head + prod(sizes)} bytes of {kind}, got {size}{more}")
+    return torch.frombuffer(bytearray(body), dtype=torch.uint8).reshape(sizes)
 
 
 @dataclass(frozen=True)
@@ -150,7 +167,7 @@ class Sampler:
     def batches(self, examples: int) -> Iterator[Tensor]:
         """Index tensors ``(B,)`` or ``(runs…, B)``, epoch after epoch, without end."""
         steps = self.steps_per_epoch(examples)
-        streams = [torch.Generator().manual_seed(int(s)) for s in self.seeds.flatten()]
+        streams = [seeded(seed) for seed in self.seeds.flatten().tolist()]
         while True:
             orders = torch.stack([self._order(examples, stream) for stream in streams])
             orders = orders.reshape(*self.seeds.shape, -1)
@@ -166,8 +183,11 @@ class Sampler:
 
 
 def shuffled(batch_size: int, seed: int | Tensor = 0, drop_last: bool = False) -> Sampler:
-    """A new random order every epoch, as ``DataLoader(shuffle=True)`` deals it.
+    """A new random order every epoch, each example once, as ``DataLoader(shuffle=True)`` deals.
 
+    The first order is that of PyTorch's ``RandomSampler`` with a generator of the same seed. It
+    throws one away after every epoch, so that its orders 1, 2, 3, … are 1, 3, 5, … here; a
+    ``DataLoader`` with that generator draws a number more before each of them, and deals others.
     ``seed`` may be a tensor of integers, one per run. Raises ``ValueError`` for a bad batch size.
     """
     return _sampler(batch_size, seed, drop_last, lambda n, g: torch.randperm(n, generator=g))

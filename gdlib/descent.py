@@ -76,6 +76,8 @@ def descend(
     """
     record = _check_counts(steps, every, record)
     _check_kinds(landscape, rule, batches)
+    if steps > rule.steps:
+        raise ValueError(f"{rule.name} has factors for {rule.steps} steps, got {steps} steps")
     w = _start(landscape, rule, start, batches)
     _check_data(data, batches)
     _check_loss(landscape, w, data)
@@ -181,8 +183,9 @@ def _start(
 def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> tuple[str, ...]:
     check_count("steps", steps, least=0)
     check_count("every", every)
-    names = tuple(record) if isinstance(record, Iterable) else (record,)
-    if isinstance(record, str) or any(name not in RECORDS for name in names):
+    many = isinstance(record, Iterable) and not isinstance(record, str | Tensor)
+    names = tuple(record) if many else (None,)
+    if any(name not in RECORDS for name in names):
         raise ValueError(f"record must be a tuple out of {RECORDS}, got {record!r}")
     return names
 

@@ -12,17 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from gdlib.landscapes import Landscape
-
-COLORS = {
-    "surface": "#8c8c8c",
-    "path": "#0072B2",
-    "second": "#D55E00",
-    "third": "#009E73",
-    "fourth": "#AA4499",
-    "start": "#595959",
-    "minimum": "#D55E00",
-}
-"""One colour, one role; safe for colour-blind eyes, at least 3 : 1 on white and on black."""
+from gdlib.palette import COLORS
 
 
 def draw_contours(

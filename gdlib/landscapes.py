@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +63,13 @@ def _vector(*values: float) -> Tensor:
 
 
 def _positive(name: str, value: float) -> float:
-    if not (0 < value < float("inf")):
-        raise ValueError(f"{name} must be a positive number, got {value}")
-    return value
+    if not _between(value, 0):
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def _between(value: float, low: float, high: float = math.inf) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and low < value < high
 
 
 def parabola(curvature: float = 1.0) -> Landscape:
@@ -73,7 +78,7 @@ def parabola(curvature: float = 1.0) -> Landscape:
     Gradient descent multiplies w by ``1 - lr · curvature`` at every step.
     Raises ``ValueError`` if the curvature is not positive.
     """
-    _positive("curvature", curvature)
+    curvature = _positive("curvature", curvature)
     return Landscape(
         lambda w: curvature * (w**2).sum() / 2, _vector(-4.0), ((-5.0, 5.0),), _vector(0.0)[None]
     )
@@ -87,8 +92,8 @@ def ravine(curvature: float = 10.0) -> Landscape:
 
     Source: Goh, "Why Momentum Really Works", Distill 2017.
     """
-    if not (1 <= curvature < float("inf")):
-        raise ValueError(f"curvature must be at least 1, got {curvature}")
+    if not _between(curvature, 0) or curvature < 1:
+        raise ValueError(f"curvature must be at least 1, got {curvature!r}")
     eigenvalues = _vector(1.0, curvature)
     return Landscape(
         lambda w: (eigenvalues * w**2).sum() / 2,
@@ -107,10 +112,10 @@ def huber(corner: float = 1.0) -> Landscape:
 
     Source: Drori & Teboulle, Mathematical Programming 145, 2014.
     """
-    _positive("corner", corner)
+    corner = _positive("corner", corner)
 
     def loss(w: Tensor) -> Tensor:
-        line = corner * w.abs() - corner**2 / 2
+        line = corner * (w.abs() - corner / 2)
         return torch.where(w.abs() <= corner, w**2 / 2, line).sum()
 
     return Landscape(loss, _vector(1.0), ((-1.5, 1.5),), _vector(0.0)[None])
@@ -121,8 +126,8 @@ def double_well(tilt: float = 0.3) -> Landscape:
 
     Raises ``ValueError`` unless ``|tilt| < 8 / (3√3) ≈ 1.54``, beyond which one valley is gone.
     """
-    if not abs(tilt) < 8 / (3 * 3**0.5):
-        raise ValueError(f"|tilt| must be below 8 / (3√3), about 1.54, got {tilt}")
+    if not _between(tilt, -8 / (3 * 3**0.5), 8 / (3 * 3**0.5)):
+        raise ValueError(f"|tilt| must be below 8 / (3√3), about 1.54, got {tilt!r}")
     # The outermost root of 4w³ - 4w + tilt, the slope, on the side of the deeper valley.
     depth = 2 / 3**0.5 * math.cos(math.acos(3 * 3**0.5 / 8 * abs(tilt)) / 3)
     minima = _vector(-math.copysign(depth, tilt))[None] if tilt else _vector(-1.0, 1.0)[:, None]
@@ -224,11 +229,13 @@ def initial_weights(make_module: Callable[[], nn.Module], seeds: Sequence[int]) 
     PyTorch initialises from its global generator; here that generator is seeded for each module
     and put back afterwards. Raises ``ValueError`` for a seed that is no whole number.
     """
+    if isinstance(seeds, Tensor):
+        seeds = [] if seeds.is_meta else seeds.flatten().tolist()
+    if not isinstance(seeds, Sequence) or not all(isinstance(seed, Integral) for seed in seeds):
+        raise ValueError(f"seeds must be whole numbers, got {seeds!r}")
     rows = []
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
-            if int(seed) != seed:
-                raise ValueError(f"seeds must be whole numbers, got {seed!r}")
             torch.manual_seed(int(seed))
             rows.append(_flat(make_module()))
     if not rows:

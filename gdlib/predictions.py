@@ -72,40 +72,45 @@ def check_prediction(
     such as P1.3, or P1.3b for a second measurement of it. Raises ``PredictionFailed`` outside,
     for NaN too.
     """
-    if not isinstance(predicted, Real) or not math.isfinite(predicted):
-        raise ValueError(f"{id}: predicted must be a finite number, got {predicted!r}")
-    low, high, allowed = _interval(predicted, within, relative, interval)
-    values = torch.as_tensor(measured, dtype=torch.float64).flatten()
+    predicted = _number(id, "predicted", predicted)
+    given = {"within": within, "relative": relative, "interval": interval}
+    given = {how: amount for how, amount in given.items() if amount is not None}
+    if len(given) != 1:
+        raise ValueError(f"{id}: give one of within, relative or interval, got {list(given)}")
+    if interval is not None:
+        if not isinstance(interval, tuple | list) or len(interval) != 2:
+            raise ValueError(f"{id}: interval must be a pair (low, high), got {interval!r}")
+        low, high = (_number(id, "interval", end) for end in interval)
+        allowed = f"{low:g} … {high:g}"
+    else:
+        ((how, amount),) = given.items()
+        amount = _number(id, how, amount)
+        reach = amount if how == "within" else abs(predicted) * amount
+        low, high = predicted - reach, predicted + reach
+        allowed = f"± {amount:g}" if how == "within" else f"± {100 * amount:g} %"
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"{id}: the interval must go from low to high, got {low} … {high}")
+    try:
+        values = torch.as_tensor(measured).detach().cpu()
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        values = torch.zeros((), dtype=torch.complex64)
+    if values.is_complex() or values.is_meta:
+        raise TypeError(f"{id}: measured must be a number or a tensor, got {measured!r}")
+    values = values.double().flatten()
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
-    distance = (values - predicted).abs().nan_to_num(nan=float("inf"))
+    distance = (values - predicted).abs().nan_to_num(nan=math.inf)
     worst = float(values[distance.argmax()])
     holds = bool(((values >= low) & (values <= high)).all())
-    prediction = Prediction(
-        id, claim, f"{predicted:.{digits}g}", allowed, f"{worst:.{digits}g}", holds
-    )
+    shown = f"{predicted:.{digits}g}", allowed, f"{worst:.{digits}g}"
+    prediction = Prediction(id, claim, *shown, holds)
     prediction.show()
     if not holds:
         raise PredictionFailed(str(prediction))
 
 
-def _interval(
-    predicted: float,
-    within: float | None,
-    relative: float | None,
-    interval: tuple[float, float] | None,
-) -> tuple[float, float, str]:
-    """The lowest and the highest that is allowed, and how to say it."""
-    given = [x for x in (within, relative, interval) if x is not None]
-    if len(given) != 1:
-        raise ValueError(f"give one of within, relative or interval, got {len(given)} of them")
-    if interval is not None:
-        low, high, said = *interval, f"{interval[0]:g} … {interval[1]:g}"
-    elif within is not None:
-        low, high, said = predicted - within, predicted + within, f"± {within:g}"
-    else:
-        reach = abs(predicted) * (relative or 0.0)
-        low, high, said = predicted - reach, predicted + reach, f"± {100 * (relative or 0.0):g} %"
-    if not low < high:
-        raise ValueError(f"the interval must go from low to high, got {low} … {high}")
-    return low, high, said
+def _number(id: str, name: str, value: float) -> float:
+    """The value, if it is one finite number."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{id}: {name} must be a finite number, got {value!r}")
+    return float(value)

@@ -4,6 +4,7 @@ Each equals its ``torch.optim`` namesake step for step. A setting is a number or
 settings broadcast together to the shape of the runs, which ``torch.optim`` cannot do.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
@@ -21,38 +22,46 @@ class Rule:
 
     ``w`` and ``grad`` have shape ``(runs…, d)``; the new weights are ``w + move``.
     ``runs`` is the shape that the settings broadcast to, ``()`` if all are plain numbers.
+    ``steps`` is how many steps it can take at most, if there is such a limit.
     """
 
     name: str
     runs: torch.Size
     init: Callable[[Tensor], State]
     step: Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
+    steps: float = math.inf
 
 
 def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tuple[list, torch.Size]:
     """The settings, checked and ready to broadcast against ``(runs…, d)``, and the runs' shape."""
     for name, value in settings.items():
-        odd = isinstance(value, Tensor) and (value.is_complex() or value.dtype == torch.bool)
+        odd = isinstance(value, Tensor) and (
+            value.is_complex() or value.dtype == torch.bool or value.is_meta
+        )
         if odd or isinstance(value, bool) or not isinstance(value, Real | Tensor):
             raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}")
         number = torch.as_tensor(value)
-        if isinstance(value, Tensor) and not value.is_floating_point():
-            settings[name] = value.double()  # in whole numbers steps would be rounded and wrap
+        if isinstance(value, Tensor):  # exact beside weights of any precision, whole numbers too
+            settings[name] = value.double()
         limit = (upto or {}).get(name, float("inf"))
         wrong = number[~((number >= 0) & (number < limit))]
         if wrong.numel():
             bound = "finite and not negative" if limit == float("inf") else f"in [0, {limit:g})"
             raise ValueError(f"{name} must be {bound}, got {wrong.flatten()[0].item():g}")
     shapes = {name: value.shape for name, value in settings.items() if isinstance(value, Tensor)}
+    runs = _broadcast(shapes)
+    values = settings.values()
+    return [v.unsqueeze(-1) if isinstance(v, Tensor) and v.dim() else v for v in values], runs
+
+
+def _broadcast(shapes: dict[str, torch.Size]) -> torch.Size:
     try:
-        runs = torch.broadcast_shapes(*shapes.values())
+        return torch.broadcast_shapes(*shapes.values())
     except RuntimeError:
         listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
         raise ValueError(
             f"the settings must broadcast to one shape of runs, got {listed}"
         ) from None
-    values = settings.values()
-    return [v.unsqueeze(-1) if isinstance(v, Tensor) and v.dim() else v for v in values], runs
 
 
 def gd(lr: Setting, weight_decay: Setting = 0.0) -> Rule:
@@ -108,14 +117,13 @@ def scheduled(rule: Rule, factors: Tensor) -> Rule:
 
     factors  ``(steps,)``, or ``(steps, runs…)`` for one schedule per run
 
-    Equal to the rule's ``torch.optim`` namesake under ``torch.optim.lr_scheduler.LambdaLR``. A
-    descent of more steps than there are factors raises ``IndexError``. Raises ``ValueError`` for
-    factors that are negative or not finite.
+    Equal to the rule's ``torch.optim`` namesake under ``torch.optim.lr_scheduler.LambdaLR``. Raises
+    ``ValueError`` for factors that are negative or not finite, and in a descent of more steps.
     """
     if not isinstance(factors, Tensor) or not factors.dim() or not len(factors):
         raise TypeError(f"factors must be a tensor with one row for each step, got {factors!r}")
     (factors,), shape = _settings(factors=factors)
-    runs = torch.broadcast_shapes(rule.runs, shape[1:])
+    runs = _broadcast({"the rule": rule.runs, "factors": shape[1:]})
 
     def init(w: Tensor) -> State:
         return torch.zeros((), dtype=torch.long, device=w.device), *rule.init(w)
@@ -126,7 +134,7 @@ def scheduled(rule: Rule, factors: Tensor) -> Rule:
         now = factors.index_select(0, count.view(1))[0]  # factors[count] cannot be traced
         return now * move, (count + 1, *inner)
 
-    return Rule(f"scheduled {rule.name}", runs, init, step)
+    return Rule(f"scheduled {rule.name}", runs, init, step, min(rule.steps, len(factors)))
 
 
 def adagrad(

@@ -2,10 +2,13 @@ import gzip
 import itertools
 import math
 import struct
+import tracemalloc
+import zlib
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader, RandomSampler
 
 from gdlib.data import (
     digits,
@@ -51,6 +54,24 @@ def test_a_shuffled_epoch_holds_every_example_once_and_no_two_epochs_agree():
     assert torch.equal(first.sort().values, torch.arange(100))
     assert torch.equal(second.sort().values, torch.arange(100))
     assert not torch.equal(first, second)
+
+
+def test_the_orders_of_pytorch_s_sampler_with_that_seed_are_every_other_one():
+    ours = take(shuffled(50, seed=3), 50, 7)
+    sampler = RandomSampler(range(50), generator=torch.Generator().manual_seed(3))
+    for k in range(4):
+        assert list(sampler) == ours[2 * k].tolist()
+
+
+def test_a_data_loader_draws_a_number_of_the_generator_before_each_epoch():
+    generator, g = (torch.Generator().manual_seed(3) for _ in range(2))
+    loader = DataLoader(torch.arange(50), batch_size=50, shuffle=True, generator=generator)
+    first = take(shuffled(50, seed=3), 50, 1)[0]
+    for _ in range(3):
+        torch.empty((), dtype=torch.int64).random_(generator=g)  # the workers' seed
+        order, _ = (torch.randperm(50, generator=g) for _ in range(2))  # and one to throw away
+        dealt = torch.cat(list(loader))
+        assert torch.equal(dealt, order) and not torch.equal(dealt, first)
 
 
 def test_drawing_with_replacement_repeats_examples_and_never_ends_short():
@@ -164,6 +185,17 @@ def test_mnist_is_read_from_its_files_plain_or_gzipped(mnist_files):
         ("train-images-idx3-ubyte", b"", "must hold MNIST's images"),
         ("train-labels-idx1-ubyte", idx(4), "each of its 3 images, got 4 labels"),
         ("train-labels-idx1-ubyte", idx(3, numbers=bytes([1, 2, 26])), "labels up to 26"),
+        (
+            "train-images-idx3-ubyte",
+            idx(3, 28, 28) + b"0" * 9,
+            "must have 2368 bytes .*, got 2369 or more",
+        ),
+        ("train-images-idx3-ubyte", b"\0\0\x08", "must hold MNIST's images"),
+        (
+            "train-labels-idx1-ubyte",
+            struct.pack(">HBBI", 0, 8, 1, 60_001),
+            "must have at most 60000 labels, got 60001",
+        ),
         ("train-labels-idx1-ubyte", idx(0), "must have 8 bytes of labels"),
         ("t10k-images-idx3-ubyte.gz", gzip.compress(idx(2, 28, 28))[:40], "a whole gzip file"),
         ("t10k-images-idx3-ubyte.gz", idx(2, 28, 28), "a whole gzip file"),
@@ -173,6 +205,22 @@ def test_a_file_that_is_cut_short_or_another_is_refused_by_name(mnist_files, nam
     (mnist_files / name).write_bytes(data)
     with pytest.raises(ValueError, match=reason):
         mnist(mnist_files)
+
+
+@pytest.mark.parametrize(
+    "head", [idx(2, 28, 28), struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 28, 28)]
+)
+def test_a_small_gzip_file_that_holds_a_gigabyte_is_not_unpacked(mnist_files, head):
+    pack = zlib.compressobj(9, wbits=31)
+    zeros = bytes(2**22)
+    bomb = pack.compress(head) + b"".join(pack.compress(zeros) for _ in range(16)) + pack.flush()
+    (mnist_files / "t10k-images-idx3-ubyte.gz").write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"1584 bytes .* or more|at most 60000 images"):
+        mnist(mnist_files)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_a_missing_file_is_named(mnist_files):

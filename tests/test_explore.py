@@ -6,6 +6,8 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gdlib import figures
 from gdlib.explore import Explorer
 from gdlib.explore.pack import Payload
+from gdlib.palette import CURVES
 
 RATES, BETAS = [0.1, 0.2, 0.4], [0.0, 0.9]
 
@@ -113,6 +117,38 @@ def test_a_path_ends_where_its_run_blew_up():
     assert len(drawn(show.html())) == 3
 
 
+def test_a_masked_point_ends_a_path_as_one_that_is_not_finite():
+    show, ax = explorer()
+    show.path(ax, np.ma.masked_equal(np.array([[0, 0], [0.5, 0.5], [9, 9], [0, 0]]), 9))
+
+    assert len(drawn(show.html())) == 2
+
+
+def test_a_path_of_more_than_32767_points_ends_where_its_run_blew_up():
+    show, ax = explorer({"rate": [1.0]})
+    points = np.linspace(-1, 1, 80_000).reshape(-1, 2)
+    points[35_000:] = np.nan
+    show.path(ax, points)
+
+    assert len(drawn(show.html())) == 35_000
+    bad(lambda: show.path(ax, np.zeros((70_000, 2))), "70000 points; at most 65535")
+
+
+@pytest.mark.parametrize("inches", [16, 40])
+def test_on_a_very_wide_figure_a_path_lies_where_matplotlib_would_draw_it(inches):
+    figure = Figure(figsize=(inches, 4))
+    ax = figure.subplots(1, 8)[-1]
+    show = Explorer(figure, {"rate": [1.0]}, name="wide", alt="a wide one")
+    show.path(ax, np.array([[0.2, 0.2], [0.9, 0.9], [1e9, 0.9]]))
+
+    near = drawn(show.html())
+    np.testing.assert_allclose(near[:2], in_svg(ax, np.array([[0.2, 0.2], [0.9, 0.9]])), atol=0.13)
+    assert near[2, 0] > inches * 72
+    figure.set_size_inches(200, 4)
+    show.dots(ax, [[0.5, 0.5]])
+    bad(show.html, "at most 180 inches wide and high, got 200 × 4")
+
+
 def test_points_far_outside_keep_their_direction():
     show, ax = explorer({"rate": [1.0]})
     show.path(ax, np.array([[0.0, 0.0], [3e200, 3e200]]))
@@ -156,12 +192,42 @@ def test_a_negative_number_has_a_minus_in_the_sentence_and_a_hyphen_in_the_code(
     assert ">w.add_(-0.25)<" in show.html()
 
 
+def test_a_hyphen_between_words_stays_one():
+    show, _ = explorer()
+    show.readout("{word}, {loss:g|re-run it}", word="full-batch", loss=float("inf"))
+
+    assert ">full-batch, re-run it<" in show.html()
+
+
 def test_texts_are_escaped():
     show, _ = explorer(alt='<b>"', task="is 1 < 2 </script>?")
     show.readout("{x}", x="</script><script>alert(1)</script>")
 
     assert "<script>alert" not in show.html()
     assert "</script>?" not in show.html()
+
+
+# ---- colours
+
+
+def test_every_curve_has_a_colour_of_its_own_and_a_twin_for_dark_pages():
+    show, ax = explorer()
+    for _ in CURVES:
+        show.path(ax, np.zeros((2, 2)))
+    drawn = re.findall(r"<g data-actor[^>]*stroke: var\((--explorer-\d), (#\w+)\)", show.html())
+    style = (Path(figures.__file__).parent / "static" / "explorer.css").read_text()
+
+    assert [c.lower() for _, c in drawn] == [figures.COLORS[role].lower() for role in CURVES]
+    assert [twin for twin, _ in drawn] == re.findall(r"(--explorer-\d):", style)
+
+
+def test_any_colour_of_matplotlib_is_one_of_css_and_black_is_the_pages_ink():
+    show, ax = explorer()
+    for color in ("tab:red", (1, 0, 0, 0.5), "0.5", "k"):
+        show.path(ax, np.zeros((2, 2)), color=color)
+
+    strokes = re.findall(r'<g data-actor[^>]*stroke: ([^"]*)"', show.html())
+    assert strokes == ["#d62728", "#ff000080", "#808080", "currentColor"]
 
 
 # ---- errors
@@ -231,6 +297,76 @@ def test_unknown_names_are_refused_with_the_known_ones():
     bad(lambda: explorer({"a": ["x", "y"]}, default={"a": "z"}), "one of .*got 'z'")
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "text"),
+    [
+        ("width", float("nan"), "path: width must be finite and at least 0, got nan"),
+        ("width", -1, "path: width must be finite and at least 0, got -1"),
+        ("width", '"/><script>', "path: width must be a number, got '\"/><script>'"),
+        ("width", torch.ones(2), r"path: width must be a number, got tensor\(\[1., 1.\]\)"),
+        ("dots", float("inf"), "path: dots must be finite and at least 0, got inf"),
+        ("color", "blu", "path: color must be a colour that matplotlib knows, .*got 'blu'"),
+        ("color", "red; x: y", "got 'red; x: y'"),
+        ("label", 3, "path: label must be text, got 3"),
+        ("label", "\0", r"must be free of control characters, got '\\x00'"),
+        ("upto", np.zeros(2), r"path: upto names the slider array\(\[0., 0.\]\)"),
+    ],
+)
+def test_a_path_refuses_what_it_cannot_draw_with(argument, value, text):
+    show, ax = explorer()
+    settings: Any = {argument: value}
+    with pytest.raises((ValueError, TypeError), match=text):
+        show.path(ax, np.zeros((2, 2)), **settings)
+    assert not show.marks
+
+
+def test_dots_images_and_axes_refuse_what_they_cannot_draw_with():
+    show, ax = explorer()
+    odd: Any = "big"
+    bad(lambda: show.dots(ax, [[0, 0]], size=odd), "size must be a number, got 'big'", TypeError)
+    bad(lambda: show.dots(ax, [[0, 0]], size=-3), "dots: size must be .* at least 0, got -3")
+    bad(lambda: show.image(ax, np.eye(2), cmap="virids"), "such as 'viridis', got 'virids'")
+    bad(lambda: show.image(ax, np.eye(2), vmin=float("nan")), "vmin must be finite, got nan")
+    bad(lambda: show.image(ax, np.eye(2), vmin=2), "vmin must be at most vmax, got 2 and 1")
+    bad(lambda: show.image(ax, [["a"]]), "image needs real numbers, got <U1", TypeError)
+    bad(lambda: show.path(ax, [[0, 0], [1]]), "path needs real numbers, got .*shape", TypeError)
+    several: Any = np.array([ax, ax])
+    bad(lambda: show.path(several, [[0, 0]]), "in one Axes of its figure, got array", TypeError)
+    show.path(ax, [[0, 0], [1, 1]])
+    ax.remove()
+    bad(show.html, "these axes are not in the Explorer's figure")
+
+
+def test_names_and_texts_that_are_none_are_refused():
+    no_text: Any = None
+    bad(lambda: explorer(name=no_text), "name must be text, got None", TypeError)
+    bad(lambda: explorer(alt=no_text), "alt must be text, got None", TypeError)
+    bad(lambda: explorer(task=no_text), "task must be text, got None", TypeError)
+    bad(lambda: explorer(alt="bell \a"), "alt must be free of control characters")
+    bad(lambda: explorer({3: [1, 2]}), "name of a slider must be text, got 3", TypeError)
+    bad(lambda: explorer([1, 2]), r"a mapping name → values, got \[1, 2\]", TypeError)
+    bad(lambda: explorer(default=[1]), r"a mapping slider → value, got \[1\]", TypeError)
+    bad(lambda: explorer(default={"rate": [1]}), r"'rate' must be a number, got \[1\]", TypeError)
+
+
+@pytest.mark.parametrize("row", ["abc", {0.1, 0.2}, {"a": 1}, 0.5, None, b"ab"])
+def test_a_slider_needs_its_values_in_a_row(row):
+    bad(lambda: explorer({"rate": row}), "slider 'rate' needs a row of values", TypeError)
+
+
+def test_a_sentence_that_python_cannot_write_is_refused():
+    show, _ = explorer()
+    no_text: Any = 3
+    bad(lambda: show.readout("{rate}", rate=1.0), r"arrays named like sliders: \['rate'\]; rename")
+    bad(lambda: show.readout("{rate"), "expected '}' before end of string in '{rate'")
+    bad(lambda: show.readout("{rate!r}"), "takes a format such as ':.2g', not '!r'")
+    bad(lambda: show.readout(" "), "readout needs a sentence, got ' '")
+    bad(lambda: show.pytorch(no_text), "pytorch must be text, got 3", TypeError)
+    bad(lambda: show.readout("{x}", x=1j), "x needs numbers or strings, got complex128", TypeError)
+    bad(lambda: show.readout("{x}", x=None), "numbers or strings, got object, None", TypeError)
+    bad(lambda: show.readout("{x}", x="\ud800"), r"control characters, got '\\ud800'")
+
+
 def test_a_thing_said_twice_is_refused():
     show, ax = explorer()
     show.readout("{rate}")
@@ -289,6 +425,43 @@ def test_ink_is_the_pages_colour_and_text_stays_text():
     assert "#000000" not in html and "currentColor" in html
     assert "<style" not in html and "font-family" not in html and "<metadata" not in html
     assert re.search(r"<text[^>]*>−?1", html) or "−1.00</text>" in html
+
+
+ODD_TEXTS = [
+    "colour #000000 or #0072b2",
+    'id="x"',
+    "font-family: Arial; fill: url(#x)",
+    "<style>*{}</style> <!-- & -->",
+    'd="0.12345"  x=" />"',
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_a_text_of_the_figure_says_what_its_author_wrote(text):
+    show, ax = explorer()
+    ax.set_title(text)
+    texts = re.findall("<text[^>]*>([^<]*)</text>", show.html())
+
+    assert text in map(unescape, texts)
+
+
+def test_only_a_link_inside_the_picture_is_renamed():
+    show, ax = explorer()
+    for x, url in enumerate(("#fig-other", "#x", "https://example.org/?a&b")):
+        ax.text(x / 9, 0, "link", url=url)
+    ids = set(re.findall(r' id="([^"]+)"', show.html()))
+    links = re.findall(r' href="([^"]+)"', show.html())
+
+    assert links[-3:] == ["#fig-other", "#x", "https://example.org/?a&amp;b"]
+    assert len(links) > 3 and {link[1:] for link in links[:-3]} <= ids
+    assert "xlink" not in show.html() and "xmlns" not in show.html()
+
+
+def test_a_text_that_no_svg_can_hold_is_refused():
+    show, ax = explorer()
+    ax.set_xlabel("bell \a")
+    with pytest.warns(UserWarning, match="missing from font"):
+        bad(show.html, r"control character, got '<text.*bell \\x07</text>'")
 
 
 def test_its_text_form_is_one_line():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -168,6 +169,23 @@ def test_the_script_draws_what_python_drew(browser, address, visit):
 
         assert live == quoted
     assert text(still, "readout") == text(page, "readout")
+
+
+def test_the_browser_reads_every_element_of_the_picture(visit):
+    page = visit()
+    for show, figure in (ravine()[0], "ravine"), (batches()[0], "batches"):
+        svg = show.html()
+        svg = svg[svg.index("<svg") : svg.index("</svg>") + 6]
+        truth = [(part.tag, len(part)) for part in ElementTree.fromstring(svg).iter()][1:]
+        read = page.locator(f"#fig-{figure} svg *").evaluate_all(
+            "all => all.map(n => [n.namespaceURI.endsWith('svg') && n.tagName, n.children.length])"
+        )
+        used = page.locator(f"#fig-{figure} svg use").evaluate_all(
+            "all => all.map(n => n.getBBox()).filter(box => box.width + box.height === 0)"
+        )
+
+        assert [tuple(part) for part in read] == truth
+        assert not used
 
 
 def test_without_scripts_the_picture_stands_and_says_so(visit):

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from gdlib import figures
 from gdlib.descent import descend
 from gdlib.landscapes import double_well, himmelblau, parabola, ravine
+from gdlib.palette import CURVES
 from gdlib.rules import gd
 
 
@@ -28,8 +29,8 @@ def test_every_colour_is_seen_on_white(role):
     assert contrast(figures.COLORS[role], "#ffffff") >= 3
 
 
-@pytest.mark.parametrize("role", ["path", "second", "third", "fourth"])
-def test_the_colours_of_paths_are_seen_on_black_too(role):
+@pytest.mark.parametrize("role", CURVES)
+def test_the_colours_of_curves_are_seen_on_black_too(role):
     assert contrast(figures.COLORS[role], "#121212") >= 3
 
 

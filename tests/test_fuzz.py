@@ -5,8 +5,8 @@ NaN, infinities, empty tensors, objects that fail. A refusal is a TypeError or V
 gdlib itself raises, in one sentence.
 """
 
+import contextlib
 import itertools
-import math
 import random
 from pathlib import Path
 from time import process_time
@@ -75,7 +75,7 @@ def call_descend(dice):
     if "w" not in run.records or run.w.dtype != torch.float64:
         return
     begin = landscape.start if start is None else start
-    lr = torch.as_tensor(lr).double()
+    lr = torch.as_tensor(lr, dtype=torch.float64)
     shape = run.final.shape[:-1]
     begins, lrs = begin.expand(*shape, 2).reshape(-1, 2), lr.expand(shape).flatten().tolist()
     for w, begin, rate in zip(run.w.reshape(len(lrs), -1, 2), begins, lrs, strict=True):
@@ -149,10 +149,14 @@ def call_prediction(dice):
         held = False
     low, high = {
         "within": lambda: (predicted - allowed, predicted + allowed),
-        "relative": lambda: (predicted * (1 - allowed), predicted * (1 + allowed)),
+        "relative": lambda: (
+            predicted - abs(predicted) * allowed,
+            predicted + abs(predicted) * allowed,
+        ),
         "interval": lambda: allowed,
     }[how]()
     values = np.atleast_1d(np.asarray(measured, dtype=float))
+    values = np.where(np.isnan(values), INF, values)
     assert held == all(low - 1e-12 <= value <= high + 1e-12 for value in values.flatten())
 
 
@@ -161,6 +165,8 @@ def call_surface(dice):
     landscape = getattr(landscapes, name)(odd(dice, 1.0, 1.4, 0.3, 30))
     w = torch.tensor([dice.uniform(-3, 3) for _ in landscape.start], dtype=torch.float64)
     slope, value = landscape.grad_and_value(w)
+    if not abs(float(value)) < 1e100:
+        return
     for k, h in enumerate(1e-6 * torch.eye(len(w), dtype=torch.float64)):
         difference = (landscape.loss(w + h) - landscape.loss(w - h)) / 2e-6
         assert abs(float(slope[k] - difference)) <= 1e-4 * (1 + abs(float(value)))
@@ -209,7 +215,9 @@ def arguments(trace):
 
 @pytest.mark.filterwarnings("ignore")
 def test_ten_thousand_odd_calls_end_in_a_right_result_or_in_a_clear_refusal(capsys):
-    torch.optim.SGD([torch.zeros(1)], 0.1).step()  # what it imports is not the first call's fault
+    for call in KINDS:  # what the first calls import is not their fault
+        with contextlib.suppress(TypeError, ValueError):
+            call(random.Random(0))
     dice, kinds = random.Random(20261128), [k for k, n in KINDS.items() for _ in range(n)]
     refused, slowest = 0, 0.0
     for number in range(CALLS):
@@ -228,4 +236,4 @@ def test_ten_thousand_odd_calls_end_in_a_right_result_or_in_a_clear_refusal(caps
         slowest = max(slowest, process_time() - started)
         capsys.readouterr()
     assert 0.1 * CALLS < refused < 0.7 * CALLS, refused
-    assert slowest < 1 + math.ulp(1.0), f"a call took {slowest:.1f} s"
+    assert slowest < 1, f"a call took {slowest:.1f} s"

@@ -193,7 +193,7 @@ def test_descend_follows_a_schedule_to_its_last_step_and_no_further(steps):
     run = descend(parabola(1.0), rule, steps)
     shrunk = (1 - torch.tensor([0.1, 0.5]).double() * factors).cumprod(0)
     torch.testing.assert_close(run.w[:, 1:, 0], -4.0 * shrunk.T)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=f"factors for {steps} steps, got {steps + 1} steps"):
         descend(parabola(1.0), rule, steps + 1)
 
 

@@ -7,15 +7,25 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from gdlib.explore.actors import Image, Mark, Part, Pick, sentence
+from gdlib.explore.arguments import (
+    REAL,
+    as_array,
+    as_color,
+    as_colormap,
+    as_number,
+    as_text,
+    shown,
+)
 from gdlib.explore.page import Page
-from gdlib.explore.sliders import as_array, fit, index_of, make_sliders
-from gdlib.explore.stage import COLORS
+from gdlib.explore.sliders import LIMIT, fit, index_of, make_sliders
+from gdlib.explore.stage import check_axes
+from gdlib.palette import COLORS, CURVES
 
 __all__ = ["Explorer"]
 
@@ -48,12 +58,13 @@ class Explorer:
         play: str | None = None,
     ) -> None:
         if not isinstance(figure, Figure):
-            raise TypeError(f"figure must be a matplotlib Figure, got {type(figure).__name__}")
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            raise TypeError(f"figure must be a matplotlib Figure, got {shown(figure)}")
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", as_text(name, "name")):
             raise ValueError(f"name must be lower-case letters, digits and '-', got {name!r}")
-        if not alt.strip():
+        if not as_text(alt, "alt").strip():
             raise ValueError(f"alt of {name!r} is empty; say what the picture shows")
-        self.figure, self.name, self.alt, self.task = figure, name, alt.strip(), task.strip()
+        self.figure, self.name = figure, name
+        self.alt, self.task = alt.strip(), as_text(task, "task").strip()
         self.sliders = make_sliders(sliders, default)
         self.playing = None if play is None else index_of(play, self.sliders, "play")
         self.marks: list[Mark | Image] = []
@@ -65,7 +76,7 @@ class Explorer:
         ax: Axes,
         *xy: object,
         upto: str | None = None,
-        color: str | None = None,
+        color: ColorType | None = None,
         width: float = 1.8,
         dots: float | None = None,
         label: str = "",
@@ -74,46 +85,57 @@ class Explorer:
 
         ``upto`` names the slider up to whose position the line is drawn: it has as many values as
         the line has points. ``dots`` is their size in pixels, ``label`` is written at the line's
-        head. A line given as one array is a trajectory: it has dots and a head.
+        head. A line given as one array is a trajectory: it has dots and a head. Without a
+        ``color`` it takes the palette's next one; black is the page's own ink.
         """
         trajectory = len(xy) == 1
         until = None if upto is None else index_of(upto, self.sliders, "path: upto")
         x, y = self._points("path", ax, xy, until)
-        dots = (4.0 if trajectory else 0.0) if dots is None else dots
-        head = 5 * width if trajectory or upto else 0.0
-        color = color or self._next_color(ax)
+        width = as_number(width, "path: width", 0)
+        dots = (4 if trajectory else 0) if dots is None else as_number(dots, "path: dots", 0)
+        head = 5 * width if trajectory or until is not None else 0
+        color = self._color("path", ax, color)
+        label = as_text(label, "path: label")
         self._add(Mark("path", ax, x, y, color, width, dots, head, label, until))
 
-    def dots(self, ax: Axes, *xy: object, color: str | None = None, size: float = 6) -> None:
-        """Points ``(*sliders, points, 2)``, or x and y ``(*sliders, points)`` apart."""
+    def dots(self, ax: Axes, *xy: object, color: ColorType | None = None, size: float = 6) -> None:
+        """Points ``(*sliders, points, 2)``, or x and y ``(*sliders, points)`` apart.
+
+        ``size`` is in pixels.
+        """
         x, y = self._points("dots", ax, xy, None)
-        color = color or self._next_color(ax)
-        self._add(Mark("dots", ax, x, y, color, 0, size, 0, "", None))
+        size = as_number(size, "dots: size", 0)
+        self._add(Mark("dots", ax, x, y, self._color("dots", ax, color), 0, size, 0, "", None))
 
     def image(
         self,
         ax: Axes,
         values: object,
         *,
-        cmap: str = "viridis",
+        cmap: str | Colormap = "viridis",
         vmin: float | None = None,
         vmax: float | None = None,
     ) -> None:
         """Scalars ``(*sliders, rows, columns)`` that fill the axes, the first row at the top."""
-        self._check_axes(ax)
-        array = fit(as_array(values), self.sliders, ("rows", "columns"), "image")
+        check_axes(self.figure, ax)
+        array = as_array(values, "image", REAL).astype(float)
+        array = fit(array, self.sliders, ("rows", "columns"), "image")
         there = np.isfinite(array)
         if not there.any():
-            raise ValueError("image has no finite value")
-        scale = Normalize(vmin, vmax)
-        scale.autoscale_None(array[there])
-        levels = np.clip(np.rint(np.nan_to_num(scale(array).filled(0)) * 254), 0, 254)
-        palette = np.vstack([colormaps[cmap].resampled(255)(range(255), bytes=True), [0, 0, 0, 0]])
+            raise ValueError(f"image has no finite value, got shape {array.shape}")
+        low = array[there].min() if vmin is None else as_number(vmin, "image: vmin")
+        high = array[there].max() if vmax is None else as_number(vmax, "image: vmax")
+        if low > high:
+            raise ValueError(f"image: vmin must be at most vmax, got {low:g} and {high:g}")
+        scaled = np.nan_to_num(Normalize(low, high)(array).filled(0))
+        levels = np.clip(np.rint(scaled * 254), 0, 254)
+        colors = as_colormap(cmap, "image: cmap").resampled(255)
+        palette = np.vstack([colors(range(255), bytes=True), [0, 0, 0, 0]])
         self._add(Image(ax, np.where(there, levels, 255).astype(int), palette.astype(np.uint8)))
 
     def pick(self, ax: Axes, x: str | None = None, y: str | None = None) -> None:
         """A marker at the values of one or two sliders; the reader moves it to set them."""
-        self._check_axes(ax)
+        check_axes(self.figure, ax)
         if x is None and y is None:
             raise ValueError("pick needs the name of a slider for x, for y or for both")
         if any(p.axes is ax for p in self.picks):
@@ -159,13 +181,10 @@ class Explorer:
     def _points(
         self, what: str, ax: Axes, xy: tuple[object, ...], upto: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        self._check_axes(ax)
+        check_axes(self.figure, ax)
         if len(xy) not in (1, 2):
             raise TypeError(f"{what} takes one array of points or x and y, got {len(xy)} arrays")
-        arrays = [as_array(a) for a in xy]
-        for array in arrays:
-            if array.dtype.kind not in "iufb":
-                raise TypeError(f"{what} needs real numbers, got {array.dtype}")
+        arrays = [as_array(a, what, REAL) for a in xy]
         tail = ("points", "2") if len(xy) == 1 else ("points",)
         fitted = [self._fit_mark(a, tail, what, upto) for a in arrays]
         if len(xy) == 1:
@@ -189,6 +208,8 @@ class Explorer:
         points = array.shape[len(self.sliders)]
         if points == 0:
             raise ValueError(f"{what} has no points, got shape {array.shape}")
+        if points > LIMIT:
+            raise ValueError(f"{what} has {points} points; at most {LIMIT} are possible")
         if upto is not None:
             slider = self.sliders[upto]
             if array.shape[upto] != 1 or points != len(slider.values):
@@ -198,15 +219,11 @@ class Explorer:
                 )
         return array
 
-    def _check_axes(self, ax: Axes) -> None:
-        if ax not in self.figure.axes:
-            raise ValueError("these axes are not in the Explorer's figure")
-        if ax.name != "rectilinear":
-            raise TypeError(f"an Explorer draws in rectilinear axes, got {ax.name!r}")
-
-    def _next_color(self, ax: Axes) -> str:
+    def _color(self, what: str, ax: Axes, color: ColorType | None) -> str:
+        if color is not None:
+            return as_color(color, f"{what}: color")
         before = sum(isinstance(m, Mark) and m.axes is ax for m in self.marks)
-        return COLORS[before % 3]
+        return COLORS[CURVES[before % len(CURVES)]].lower()
 
     def _add(self, mark: Mark | Image) -> None:
         self.marks.append(mark)

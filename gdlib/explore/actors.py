@@ -14,8 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import imsave
 
+from gdlib.explore.arguments import VALUES, as_array, as_text
 from gdlib.explore.pack import Payload
-from gdlib.explore.sliders import LIMIT, Slider, as_array, fit, known
+from gdlib.explore.sliders import LIMIT, Slider, fit, known
 from gdlib.explore.stage import frame, ink, keep_near, to_svg
 
 
@@ -95,7 +96,7 @@ class Mark:
 
 
 def _line(tag: str, width: float, shape: str) -> str:
-    return f'<{tag} stroke-width="{width}" vector-effect="non-scaling-stroke" {shape}/>'
+    return f'<{tag} stroke-width="{width:g}" vector-effect="non-scaling-stroke" {shape}/>'
 
 
 def _hold(values: np.ndarray) -> np.ndarray:
@@ -205,11 +206,15 @@ def sentence(
     """
     parts: list[Part] = []
     used: set[str] = set()
-    for literal, name, spec, _ in string.Formatter().parse(template):
+    if shadows := {s.name for s in sliders} & set(fields):
+        raise ValueError(f"{what} has arrays named like sliders: {sorted(shadows)}; rename them")
+    for literal, name, spec, conversion in _parse(template, what):
         if literal:
             parts.append(literal)
         if name is None:
             continue
+        if conversion:
+            raise ValueError(f"{what}: {name!r} takes a format such as ':.2g', not '!{conversion}'")
         used.add(name)
         parts.append(_texts(_field(name, sliders, fields, what), spec or "", name, what))
     if unused := set(fields) - used:
@@ -217,11 +222,22 @@ def sentence(
     return parts
 
 
+def _parse(template: str, what: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    if not as_text(template, what).strip():
+        raise ValueError(f"{what} needs a sentence, got {template!r}")
+    try:
+        return list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{what}: {error} in {template!r}; a brace itself is '{{{{'") from None
+
+
 def _field(
     name: str, sliders: Sequence[Slider], fields: Mapping[str, object], what: str
 ) -> np.ndarray:
     if name in fields:
-        return fit(as_array(fields[name]), sliders, (), f"{what}: {name}")
+        return fit(
+            as_array(fields[name], f"{what}: {name}", VALUES), sliders, (), f"{what}: {name}"
+        )
     for i, slider in enumerate(sliders):
         if slider.name == name:
             shape = [1] * len(sliders)
@@ -237,9 +253,7 @@ def _texts(values: np.ndarray, spec: str, name: str, what: str) -> tuple[list[st
     spec, _, otherwise = spec.partition("|")
     distinct, where = np.unique(values, return_inverse=True)
     try:
-        written = [_format(value, spec, otherwise) for value in distinct.tolist()]
-        if what == "readout" and distinct.dtype.kind in "iuf":  # code keeps its hyphens
-            written = [text.replace("-", "−") for text in written]
+        written = [_format(value, spec, otherwise, what) for value in distinct.tolist()]
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what}: cannot write {name!r} as {spec!r}: {error}") from None
     texts = list(dict.fromkeys(written))
@@ -248,11 +262,14 @@ def _texts(values: np.ndarray, spec: str, name: str, what: str) -> tuple[list[st
             f"{what}: {name!r} makes {len(texts)} different texts, more than {LIMIT}; "
             "ask for fewer digits"
         )
+    as_text("".join(texts), f"{what}: {name}")
     number = {text: i for i, text in enumerate(texts)}
     return texts, np.array([number[text] for text in written])[where].reshape(values.shape)
 
 
-def _format(value: object, spec: str, otherwise: str) -> str:
+def _format(value: object, spec: str, otherwise: str, what: str) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return otherwise or {"inf": "∞", "-inf": "−∞", "nan": "NaN"}[str(value)]
-    return format(value, spec)
+    text = format(value, spec)
+    # Code keeps its hyphens, and so do words.
+    return text.replace("-", "−") if what == "readout" and not isinstance(value, str) else text

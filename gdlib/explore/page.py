@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from gdlib.explore.actors import Image, Part
 from gdlib.explore.pack import Payload
-from gdlib.explore.stage import draw_stage, frame, size
+from gdlib.explore.stage import FAR, check_axes, draw_stage, frame, size
 
 if TYPE_CHECKING:
     from gdlib.explore import Explorer
@@ -31,9 +31,11 @@ class Page:
         self.id = f"fig-{explorer.name}"
         self.prefix = f"{self.id}--"
         self.start = [s.start for s in self.sliders]
+        for actor in (*explorer.marks, *explorer.picks):
+            check_axes(explorer.figure, actor.axes)  # they may have been removed since
         self.static = draw_stage(explorer.figure, self.prefix)  # first: it settles the layout
-        for self.scale in SCALES:
-            self._pack()
+        for scale in self._scales():
+            self._pack(scale)
             if len(self.data) <= BUDGET:
                 break
 
@@ -85,10 +87,21 @@ class Page:
         """The button of the slider that plays, if one does."""
         return "" if self.explorer.playing is None else button("play", "Play")
 
-    def _pack(self) -> None:
+    def _scales(self) -> list[int]:
+        """Those at which the furthest point of this figure still fits 16 bits."""
+        width, height = size(self.explorer.figure)
+        fitting = [scale for scale in SCALES if (max(width, height) + FAR) * scale < 2**15]
+        if not fitting:
+            raise ValueError(
+                f"the figure must be at most 180 inches wide and high, got "
+                f"{width / 72:g} × {height / 72:g}"
+            )
+        return fitting
+
+    def _pack(self, scale: int) -> None:
         payload = Payload()
         marks = [
-            m.pack(payload) if isinstance(m, Image) else m.pack(payload, self.scale)
+            m.pack(payload) if isinstance(m, Image) else m.pack(payload, scale)
             for m in self.explorer.marks
         ]
         texts = {
@@ -98,11 +111,11 @@ class Page:
             ]
             for what, parts in self.explorer.sentences.items()
         }
-        self.payload = payload
+        self.payload, self.scale = payload, scale
         self.data = payload.deflated()
         self.meta = {
             "prefix": self.prefix, "start": self.start, "play": self.explorer.playing,
-            "scale": self.scale, "sliders": [s.meta() for s in self.sliders], "actors": marks,
+            "scale": scale, "sliders": [s.meta() for s in self.sliders], "actors": marks,
             "picks": [pick.pack(self.sliders) for pick in self.explorer.picks],
             "texts": texts, "channels": payload.specs,
         }  # fmt: skip
@@ -148,7 +161,7 @@ class Page:
 
     def _points(self, packed: dict) -> list[tuple[int, int]]:
         x, y = self._slice(packed["x"]), self._slice(packed["y"])
-        count = len(x) if packed["count"] is None else int(self._slice(packed["count"])[0])
+        count = len(x) if packed["count"] is None else int(self._slice(packed["count"])[0]) & 65535
         if packed["upto"] is not None:
             count = min(count, self.start[packed["upto"]] + 1)
         return [(int(a), int(b)) for a, b in zip(x[:count], y[:count], strict=True)]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gdlib.explore.arguments import VALUES, as_array, as_number, as_text, shown
+
 LIMIT = 65_535  # positions and texts are sent as 16-bit numbers
 
 
@@ -48,22 +50,20 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def as_array(values: object) -> np.ndarray:
-    """numpy's view of an array, a list, a range or a tensor (with or without a gradient)."""
-    detach = getattr(values, "detach", None)
-    return np.asarray(detach().cpu() if detach else values)
-
-
 def make_sliders(
     values: Mapping[str, Iterable], default: Mapping[str, float | str] | None
 ) -> tuple[Slider, ...]:
     """The sliders of a mapping name → values. Raises ``ValueError`` naming the bad one."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"sliders must be a mapping name → values, got {shown(values)}")
+    if default is not None and not isinstance(default, Mapping):
+        raise TypeError(f"default must be a mapping slider → value, got {shown(default)}")
     if not values:
         raise ValueError("an Explorer needs at least one slider, got none")
     starts = dict(default or {})
     for name in starts:
         if name not in values:
-            raise ValueError(f"default names the slider {name!r}; {known(values)}")
+            raise ValueError(f"default names the slider {shown(name)}; {known(values)}")
     sliders = tuple(_slider(name, row, starts.get(name)) for name, row in values.items())
     if len({s.slug for s in sliders}) < len(sliders):
         raise ValueError(f"slider names must differ in letters or digits, got {list(values)}")
@@ -78,29 +78,33 @@ def known(names: Iterable[str]) -> str:
 def index_of(name: str, sliders: Sequence[Slider], what: str) -> int:
     """The position of a slider among the sliders. Raises ``ValueError`` for an unknown name."""
     for i, slider in enumerate(sliders):
-        if slider.name == name:
+        if isinstance(name, str) and slider.name == name:
             return i
-    raise ValueError(f"{what} names the slider {name!r}; {known(s.name for s in sliders)}")
+    raise ValueError(f"{what} names the slider {shown(name)}; {known(s.name for s in sliders)}")
 
 
 def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
-    array = as_array(row if hasattr(row, "__array__") else list(row))
+    what = f"slider {as_text(name, 'name of a slider')!r}"
+    if isinstance(row, str | bytes | Mapping | set | frozenset) or not isinstance(row, Iterable):
+        raise TypeError(f"{what} needs a row of values, such as a list, got {shown(row)}")
+    array = as_array(row if hasattr(row, "__array__") else list(row), what, VALUES)
     if array.ndim != 1 or not array.size:
-        raise ValueError(
-            f"slider {name!r} needs a row of at least one value, got shape {array.shape}"
-        )
+        raise ValueError(f"{what} needs a row of at least one value, got shape {array.shape}")
     if not slug(name):
-        raise ValueError(f"a slider's name needs a letter or a digit, got {name!r}")
+        raise ValueError(f"a slider's name needs a letter from a to z or a digit, got {name!r}")
     if array.size > LIMIT:
-        raise ValueError(f"slider {name!r} has {array.size} values; at most {LIMIT} are possible")
-    if array.dtype.kind not in "iufU":
-        raise TypeError(f"slider {name!r} needs numbers or strings, got {array.dtype}")
-    values = tuple(array.tolist())
+        raise ValueError(f"{what} has {array.size} values; at most {LIMIT} are possible")
+    if array.dtype.kind == "b":
+        raise TypeError(f"{what} needs {VALUES}, got {array.dtype}")
+    values, seen = tuple(array.tolist()), set()
     for position, value in enumerate(values):
+        if isinstance(value, str):
+            as_text(value, what)
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"slider {name!r} must be finite, got {value} at position {position}")
-        if value in values[:position]:
-            raise ValueError(f"slider {name!r} has {value!r} twice; its values must differ")
+            raise ValueError(f"{what} must be finite, got {value} at position {position}")
+        if value in seen:
+            raise ValueError(f"{what} has {value!r} twice; its values must differ")
+        seen.add(value)
     return Slider(name, values, _labels(values), _start(name, values, default))
 
 
@@ -116,16 +120,14 @@ def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
 
 
 def _start(name: str, values: Sequence, default: float | str | None) -> int:
+    what = f"default of slider {name!r}"
     if default is None:
         return len(values) // 2
     if isinstance(default, str) or isinstance(values[0], str):
-        if default not in values:
-            raise ValueError(f"default of slider {name!r} must be one of {values}, got {default!r}")
+        if not isinstance(default, str) or default not in values:
+            raise ValueError(f"{what} must be one of {shown(values)}, got {shown(default)}")
         return values.index(default)
-    default = float(default)
-    if not math.isfinite(default):
-        raise ValueError(f"default of slider {name!r} must be finite, got {default}")
-    return int(np.argmin(np.abs(np.array(values) - default)))
+    return int(np.argmin(np.abs(np.array(values) - as_number(default, what))))
 
 
 def fit(array: np.ndarray, sliders: Sequence[Slider], tail: Sequence[str], what: str) -> np.ndarray:

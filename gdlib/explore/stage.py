@@ -4,51 +4,103 @@ from __future__ import annotations
 
 import io
 import re
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# The roles' colours; explorer.css gives each a lighter twin on dark pages.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#aa4499")
+from gdlib.explore.arguments import shown
+from gdlib.palette import COLORS, CURVES
+
+TWINS = [COLORS[role].lower() for role in CURVES]  # in explorer.css: --explorer-0, -1, …
 FAR = 3000.0  # points further than this from their axes are drawn at this distance, off the picture
+
+
+def check_axes(figure: Figure, ax: object) -> None:
+    """Raises ``TypeError`` or ``ValueError`` unless something can move in these axes."""
+    if not isinstance(ax, Axes):
+        raise TypeError(f"an Explorer draws in one Axes of its figure, got {shown(ax)}")
+    if not any(ax is own for own in figure.axes):
+        raise ValueError(f"these axes are not in the Explorer's figure: {ax}")
+    if ax.name != "rectilinear":
+        raise TypeError(f"an Explorer draws in rectilinear axes, got {ax.name!r}")
 
 
 def draw_stage(figure: Figure, prefix: str) -> str:
     """The figure as SVG: ink follows the page's text colour, every id starts with ``prefix``.
 
-    Text stays text, so that it can be searched, read aloud and printed.
+    Text stays text, so that it can be searched, read aloud and printed. Raises ``ValueError`` for
+    text that no SVG can hold.
     """
     settings: dict = {"svg.fonttype": "none", "svg.hashsalt": prefix}
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context(settings), io.StringIO() as file:
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
         svg = file.getvalue()
-    body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
-    for noise in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
-        body = re.sub(noise, "", body, flags=re.DOTALL)
-    body = body.replace("#000000", "currentColor")
-    body = re.sub("|".join(COLORS), lambda match: ink(match[0]), body)
-    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", body)
-    body = re.sub(r' d="[^"]*"', _round_numbers, body, flags=re.DOTALL)
-    # matplotlib asks for its own font by name; the page's font is at hand and reads better.
-    body = re.sub(r"font-family: [^;\"]*(; )?", "", body)
-    return re.sub(r"\n\s*", "\n", body).strip()
+    try:
+        root = ElementTree.fromstring(svg)
+    except ElementTree.ParseError as error:
+        line = svg.split("\n")[error.position[0] - 1].strip()
+        raise ValueError(f"a text of the figure has a control character, got {line!r}") from None
+    ids = {element.get("id") for element in root.iter()}
+    _clean(root, prefix, ids)
+    parts = [ElementTree.tostring(child, encoding="unicode") for child in root]
+    return "".join(parts).replace(" />", "/>")  # a text's own ">" is written "&gt;"
 
 
-def ink(color: str) -> str:
-    """A colour as CSS: a role's colour follows the page's theme."""
-    known = color.lower() in COLORS
-    return f"var(--explorer-{COLORS.index(color.lower())}, {color})" if known else color
+def _clean(element: Element, prefix: str, ids: set[str | None]) -> None:
+    """Without namespaces, metadata and white space between elements; attributes rewritten."""
+    element.tag = _local(element.tag)
+    attributes = [(_local(key), value) for key, value in element.items()]
+    element.attrib = {key: _rewrite(key, value, prefix, ids) for key, value in attributes}
+    element.text = _unless_indent(element.text)
+    for child in list(element):
+        if _local(child.tag) in ("metadata", "style"):
+            element.remove(child)
+            continue
+        _clean(child, prefix, ids)
+        child.tail = _unless_indent(child.tail)
 
 
-def _round_numbers(match: re.Match[str]) -> str:
-    return re.sub(r"-?\d+\.\d{3,}", _round, match[0]).replace("\n", " ")
+def _local(name: str) -> str:
+    """A name without its namespace: HTML knows SVG by its tags."""
+    return name.rpartition("}")[2]
+
+
+def _unless_indent(text: str | None) -> str | None:
+    return text if text and ("\n" not in text or text.strip()) else None
+
+
+def _rewrite(key: str, value: str, prefix: str, ids: set[str | None]) -> str:
+    if key == "id":
+        return prefix + value
+    if key == "href":
+        inside = value[:1] == "#" and value[1:] in ids
+        return f"#{prefix}{value[1:]}" if inside else re.sub(r"\s", "", value)
+    if key in ("d", "x", "y"):
+        return " ".join(re.sub(r"-?\d+\.\d{3,}", _round, value).split())
+    if key == "style":
+        # matplotlib asks for its own font by name; the page's font is at hand and reads better.
+        rules = [rule.strip() for rule in value.split(";")]
+        value = "; ".join(r for r in rules if r and not r.startswith("font-family:"))
+    if key in ("style", "fill", "clip-path", "filter"):
+        value = value.replace("url(#", f"url(#{prefix}")
+        return re.sub(r"#[0-9a-f]{6}\b", lambda match: ink(match[0]), value)
+    return value
 
 
 def _round(match: re.Match[str]) -> str:
     return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def ink(color: str) -> str:
+    """A colour ``#rrggbb`` as CSS: black and the curves' colours follow the page's theme."""
+    if color == "#000000":
+        return "currentColor"
+    return f"var(--explorer-{TWINS.index(color)}, {color})" if color in TWINS else color
 
 
 def size(figure: Figure) -> tuple[float, float]:

@@ -43,7 +43,7 @@ function slice({ values, shape }, at) {
 /* Drawing sets attributes and nothing else. */
 function drawMark(node, actor, channels, at, scale) {
   const x = slice(channels[actor.x], at), y = slice(channels[actor.y], at);
-  let count = actor.count === null ? x.length : slice(channels[actor.count], at)[0];
+  let count = actor.count === null ? x.length : slice(channels[actor.count], at)[0] & 65535;
   if (actor.upto !== null) count = Math.min(count, at[actor.upto] + 1);
   const line = [], dots = [];
   for (let i = 0; i < count; i++) {
