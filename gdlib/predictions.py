@@ -90,13 +90,14 @@ def check_prediction(
         allowed = f"± {amount:g}" if how == "within" else f"± {100 * amount:g} %"
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{id}: the interval must go from low to high, got {low} … {high}")
+    kind = None if isinstance(measured, Tensor) else torch.float64
     try:
-        values = torch.as_tensor(measured).detach().cpu()
-    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        values = torch.as_tensor(measured, dtype=kind).detach()
+    except (TypeError, ValueError, RuntimeError):
         values = torch.zeros((), dtype=torch.complex64)
     if values.is_complex() or values.is_meta:
         raise TypeError(f"{id}: measured must be a number or a tensor, got {measured!r}")
-    values = values.double().flatten()
+    values = values.cpu().double().flatten()
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
     distance = (values - predicted).abs().nan_to_num(nan=math.inf)
