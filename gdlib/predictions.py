@@ -110,8 +110,10 @@ def check_prediction(
         raise PredictionFailed(str(prediction))
 
 
-def _number(id: str, name: str, value: float) -> float:
+def _number(id: str, name: str, value: float | Tensor) -> float:
     """The value, if it is one finite number."""
+    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_meta:
+        value = value.item()
     if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError(f"{id}: {name} must be a finite number, got {value!r}")
     return float(value)

@@ -98,6 +98,12 @@ def test_odd_objects_are_told_of_and_raise_nothing():
         ask(raises, about="It")
 
 
+@pytest.mark.parametrize("bad", [torch.ones(2), [1.0], {}, 1j, "1", True, float("inf"), 10**400])
+def test_what_is_not_one_finite_number_is_told_of(bad):
+    with pytest.raises(NotYet, match="It: expected one finite number, got"):
+        number(bad, "It")
+
+
 def test_numbers_come_in_every_kind_of_row():
     for value in ([1, 2.0], (1, 2), np.array([1, 2]), torch.tensor([1.0, 2.0]), iter([1, 2]),
                   [torch.tensor(1.0, requires_grad=True), np.float32(2)]):  # fmt: skip

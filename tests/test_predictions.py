@@ -129,6 +129,15 @@ def test_what_is_predicted_is_a_number(bad):
         check_prediction("P9.5", "two", predicted=bad, measured=2.0, within=1)
 
 
+def test_what_is_predicted_may_be_a_tensor_of_one_number(capsys):
+    check_prediction("P9.6", "two", predicted=torch.tensor([2.0]), measured=2.0, within=0.1)
+    assert "predicted 2, measured 2" in capsys.readouterr().out
+
+
+def test_a_measurement_is_not_rounded_to_float32():
+    check_prediction("P9.7", "a tenth", predicted=0.1, measured=[0.1], within=1e-12)
+
+
 def test_nothing_measured_is_no_measurement():
     with pytest.raises(ValueError, match="nothing was measured"):
         check_prediction("P9.4", "two", predicted=2, measured=torch.tensor([]), within=1)

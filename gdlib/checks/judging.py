@@ -88,7 +88,7 @@ def number(value: Any, about: str) -> float:
         value = value.detach() if isinstance(value, Tensor) else value
         plain = type(value) in (int, float, Tensor)
         result = float(value) if plain else ask(float, value, about=about)
-    except (NotYet, OverflowError, RuntimeError):
+    except (NotYet, OverflowError, RuntimeError, TypeError, ValueError):
         result = math.nan
     if isinstance(value, str | bytes | bool) or not math.isfinite(result):
         raise NotYet(f"{about}: expected one finite number, got {shown(value)}.")
