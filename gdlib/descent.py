@@ -184,7 +184,7 @@ def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> tuple[str,
     check_count("steps", steps, least=0)
     check_count("every", every)
     many = isinstance(record, Iterable) and not isinstance(record, str | Tensor)
-    names = tuple(record) if many else (None,)
+    names: tuple = tuple(record) if many else (None,)
     if any(name not in RECORDS for name in names):
         raise ValueError(f"record must be a tuple out of {RECORDS}, got {record!r}")
     return names

@@ -173,7 +173,6 @@ def saddle() -> Landscape:
 
 def _trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that a descent moves, by name."""
-    _check_norms(module)
     found = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not found:
         raise ValueError(f"the module has no parameters to train: {module}")
@@ -196,6 +195,7 @@ def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
     ``w`` has shape ``(d,)`` and the order of ``module.parameters()``, as in ``network_loss``; what
     does not require a gradient is frozen, and stays as it is now.
     """
+    _check_norms(module)
     trained = _trainable(module)
     shapes = {name: p.shape for name, p in trained.items()}
     sizes = [shape.numel() for shape in shapes.values()]

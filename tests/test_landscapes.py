@@ -192,3 +192,8 @@ def test_batch_normalisation_without_statistics_or_in_eval_mode_is_trained(make)
 def test_seeds_that_would_be_rounded_into_twins_are_refused(seeds):
     with pytest.raises(ValueError, match="seeds must be whole numbers"):
         initial_weights(lambda: nn.Linear(1, 1), seeds)
+
+
+def test_initial_weights_of_a_network_with_batch_normalisation_are_given():
+    make = lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))  # noqa: E731
+    assert initial_weights(make, [0]).shape == (1, 15)
