@@ -1,12 +1,16 @@
 """The checks judge starters, solutions and wrong answers as such, and never raise."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from gdlib import checks
 from gdlib.checks import judging
+from tests.conftest import ROOT
 from tests.exercises import EXERCISES, namespace, said, tagged
 
 
@@ -75,3 +79,33 @@ def test_a_check_leaves_the_readers_random_numbers_alone():
     torch.manual_seed(3)
     checks.check_train_network(lambda model, x, y, lr, epochs: [])
     torch.testing.assert_close(torch.rand(2), expected)
+
+
+FRESH = """
+import os, sys
+import matplotlib.pyplot, torch
+import gdlib.checks
+from tests.conftest import ROOT
+from tests.exercises import EXERCISES, namespace, tagged
+
+for chapter, names in EXERCISES.items():
+    for name in names:
+        print(f"# {name}", flush=True)
+        child = os.fork()
+        if not child:
+            exec(tagged(chapter, f"solution-{name}"), namespace(chapter))
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process for each exercise, cheaply")
+def test_a_solution_is_right_as_the_first_thing_in_a_fresh_process():
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    said = dict(part.split("\n", 1) for part in done.stdout.split("# ")[1:])
+    assert list(said) == [name for names in EXERCISES.values() for name in names]
+    wrong = {name: text for name, text in said.items() if not text.startswith("Right.")}
+    assert not wrong, wrong
