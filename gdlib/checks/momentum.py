@@ -106,7 +106,7 @@ def _price(yours: float, best: float) -> str:
         return "it never arrives"
     if best == 0:
         return "one step could do it"
-    return f"it takes {100 * (math.log(best) / math.log(yours) - 1):.0f} % more steps than it must"
+    return f"it takes {math.log(best) / math.log(yours):.3g} times the steps it must"
 
 
 def _start(generator: torch.Generator) -> tuple[Tensor, Tensor]:
