@@ -164,6 +164,7 @@ class ByHand:
         lambda data: DataLoader(data, batch_size=64, shuffle=True),
         lambda data: DataLoader(data, batch_size=64, sampler=RandomSampler(data), num_workers=1),
         lambda data: DataLoader(list(zip(*data.tensors, strict=True)), 64, shuffle=True),
+        lambda data: DataLoader(TensorDataset(*(t.float() for t in data.tensors)), 64, True),
         ByHand,
     ],
 )
@@ -229,6 +230,10 @@ def epochs_of_one(data):
         (lambda data: DataLoader(data[:64][0], batch_size=64), "stopped with ValueError"),
         (lambda data: itertools.repeat(data[:64]), "64064 draws hold 64"),
         (lambda data: data, "batches of 64"),
+        (lambda data: DataLoader(data, 64, True, collate_fn=dict), "stopped with ValueError"),
+        (lambda data: [(torch.full((64, 1), torch.nan),) * 2] * 15, "not those of the data"),
+        (lambda data: itertools.cycle("ab"), "stopped with ValueError"),
+        (lambda data: 64, "stopped with TypeError"),
         (lambda data: None, "stopped with TypeError"),
     ],
 )  # fmt: skip
