@@ -1,85 +1,143 @@
 """Exercises on mini-batches: orders, the noise scale, a loader."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import vector_to_parameters
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from gdlib.checks.judging import NotYet, ask, check, number
+from gdlib.checks.judging import NotYet, ask, check, number, numbers
 from gdlib.data import noisy_parabola
-from gdlib.landscapes import initial_weights
-from gdlib.training import train
+
+EPOCHS = 100  # orders that are compared with chance
 
 
 @check
 def check_stratified(answer: Callable[[int, int, torch.Generator], Tensor]) -> str:
-    """Deal two epochs with the answer's orders and compare the scatter of their batches' means."""
-    dice, about = torch.Generator().manual_seed(0), "100 examples in batches of 10"
-    orders = [ask(answer, 100, 10, dice, about=about) for _ in range(200)]
-    for order in orders:
-        if not isinstance(order, Tensor) or sorted(order.flatten().tolist()) != [*range(100)]:
-            raise NotYet(f"{about}: an epoch must be a tensor with each of 0 … 99 once.")
-    if all(torch.equal(order, orders[0]) for order in orders):
+    """Look for one example of each stretch in every batch, dealt anew and evenly."""
+    chance = torch.Generator()
+    chance.seed()
+    batch_size, batches = torch.randperm(8, generator=chance)[:2].add(3).tolist()
+    ratios = [_scatter(answer, *sizes) for sizes in ((100, 5), (100, 20))]
+    _scatter(answer, batch_size * batches, batch_size)
+    return (
+        f"The variance of the batch means is {ratios[0]:.1g} (batches of 5) and {ratios[1]:.1g} "
+        "(of 20) of that of random batches."
+    )
+
+
+def _scatter(answer: Callable, examples: int, batch_size: int) -> float:
+    """Variance of the batch means over that of random batches, of orders that are stratified."""
+    about, length = f"{examples} examples in batches of {batch_size}", examples // batch_size
+
+    def order(dice: torch.Generator) -> Tensor:
+        found = ask(answer, examples, batch_size, dice, about=about)
+        places = torch.tensor(numbers(found, examples, about), dtype=torch.float64)
+        if not torch.equal(places.sort().values, torch.arange(float(examples)).double()):
+            raise NotYet(f"{about}: an epoch must hold each of 0 … {examples - 1} once.")
+        return places.view(length, batch_size)
+
+    dice = torch.Generator().manual_seed(0)
+    orders = torch.stack([order(dice) for _ in range(EPOCHS)])
+    if (orders == orders[0]).all():
         raise NotYet(f"{about}: every epoch has the same order.")
-    places = torch.stack(orders).view(-1, 10, 10).double()
-    if (middle := places.mean((0, 2)).sub(49.5).abs().max()) > 5:
-        raise NotYet(f"{about}: some batch is {middle:.0f} places off the middle on average.")
-    ratio = float(places.mean(2).var(correction=0)) / (99 * 101 / 12 / 10 * 90 / 99)
-    if ratio > 0.1:
-        raise NotYet(f"{about}: the batch means scatter {ratio:.2g} times as much as at random.")
-    return f"The variance of the batch means is {ratio:.1g} of that of random batches."
+    stretches = orders.div(length, rounding_mode="floor").sort(-1).values
+    distinct = 1 + (stretches.diff(dim=-1) > 0).sum(-1)
+    if (distinct < batch_size).any():
+        raise NotYet(
+            f"{about}: some batch holds examples out of {distinct.min()} stretches only; "
+            f"there are {batch_size} stretches of {length}."
+        )
+    if not torch.equal(order(torch.Generator().manual_seed(0)), orders[0]):
+        raise NotYet(f"{about}: the same seed gives two orders; draw from the generator.")
+    within = orders.remainder(length).mean((0, 2)) - (length - 1) / 2
+    if within.abs().max() > 5 * ((length**2 - 1) / 12 / batch_size / EPOCHS) ** 0.5:
+        raise NotYet(f"{about}: some batch gets the same end of its stretches too often.")
+    variance = orders.mean(2).sub((examples - 1) / 2).square().mean()
+    if (alike := variance / ((length**2 - 1) / 12 / batch_size)) > 2:
+        raise NotYet(
+            f"{about}: the batch means scatter {alike:.2g} times as much as if every stretch "
+            "were shuffled on its own."
+        )
+    return float(variance / _at_random(examples, batch_size))
+
+
+def _at_random(examples: int, batch_size: int) -> float:
+    """The variance of the mean place of a batch that is drawn without replacement."""
+    return (examples + 1) * (examples - batch_size) / 12 / batch_size
 
 
 @check
 def check_noise_scale(answer: Callable[[int, float, int, float], float]) -> str:
     """Ask for noise scales that are known, from exact mean square norms."""
-    for signal, trace, small, large in ((1.0, 20.0, 4, 64), (0.3, 0.1, 1, 2), (2.0, 900.0, 16, 32)):
+    chance = torch.Generator()
+    chance.seed()
+    cases = [(1.0, 20.0, 4, 64)]
+    for u, v in torch.rand(5, 2, generator=chance).tolist():
+        small, times = (int(torch.randint(2, 12, (), generator=chance)) for _ in "12")
+        cases.append((10 ** (2 * u - 1), 10 ** (3 * v), small, small * times))
+    for signal, trace, small, large in cases:
         norms = [signal + trace / b for b in (small, large)]
         about = f"B = {small}, {large} with mean squares {norms[0]:.3g}, {norms[1]:.3g}"
         scale = number(ask(answer, small, norms[0], large, norms[1], about=about), about)
         if not math.isclose(scale, trace / signal, rel_tol=1e-6):
             raise NotYet(f"{about}: you say {scale:.4g}, the noise scale is {trace / signal:.4g}.")
-    return "All three noise scales are found, from two batch sizes each."
+    return f"All {len(cases)} noise scales are found, from two batch sizes each."
 
 
 @check
 def check_loader(answer: Callable[[TensorDataset], DataLoader]) -> str:
-    """Train five networks 1–10–1 on a thousand sorted points with the answer's loader."""
-    x, y = noisy_parabola(examples=1000)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        loader = ask(answer, TensorDataset(x, y), about="A thousand points")
-        first, second = (ask(_epoch_of, loader, about="An epoch of your loader") for _ in "12")
-        sizes = [len(batch) for batch in first]
-        if sum(sizes) < 950 or max(sizes) != 64:
-            raise NotYet(f"An epoch has {sum(sizes)} of 1000 examples, {max(sizes)} to a batch.")
-        ends = [_end_of_training(w, loader, x, y) for w in initial_weights(_small_net, range(5))]
-    said = f"Five starts end at losses of {min(ends):.2g} to {max(ends):.2g}"
-    same = torch.equal(torch.cat(first), torch.cat(second))
-    if max(ends) > 0.007:
-        why = "both epochs came in the same order" if same else "what does the first batch hold?"
-        raise NotYet(f"{said}; all five can get below 0.007. A clue: {why}")
-    return f"{said}, and {'both epochs had the same' if same else 'every epoch has a new'} order."
+    """Follow the examples through five epochs: all there, well mixed, in new orders?"""
+    chance = torch.Generator()
+    chance.seed()
+    left_out = 0
+    for examples in (1000, int(torch.randint(700, 990, (), generator=chance))):
+        x, y = noisy_parabola(examples=examples)
+        data, about = TensorDataset(x.clone(), y.clone()), f"{examples} points"
+        with torch.random.fork_rng(devices=[]):
+            loader = ask(answer, data, about=about)
+            epochs = [_places(loader, x, y, f"{about}, epoch {k}") for k in range(1, 6)]
+        full = torch.cat([order[: len(order) // 64 * 64].view(-1, 64) for order in epochs])
+        scatter = full.double().mean(1).var(correction=0) / _at_random(examples, 64)
+        if scatter > 3:
+            low, high = y[full].mean((1, 2)).aminmax()
+            raise NotYet(
+                f"{about}: the batches do not look like the data. Their mean y goes from "
+                f"{low:.2g} to {high:.2g}; that of all points is {y.mean():.2g}."
+            )
+        if (new := len({tuple(order.tolist()) for order in epochs})) < 5:
+            raise NotYet(f"{about}: five epochs came in {new} different order{'s'[: new > 1]}.")
+        left_out = max(left_out, examples - len(epochs[0]))
+    kept = f"at most {left_out} left out of each" if left_out else "with every example in each"
+    return f"Five epochs have five orders, {kept}, and every batch is like the data."
 
 
-def _epoch_of(loader: DataLoader) -> list[Tensor]:
-    batches = [(x.reshape(-1), y) for x, y in loader]
-    return [x for x, _ in batches] or [torch.empty(0)]
+def _places(loader: Iterable, x: Tensor, y: Tensor, about: str) -> Tensor:
+    """Which example stands where in one epoch of the loader; ``NotYet`` if it is no epoch."""
+
+    def dealt() -> list[tuple[Tensor, Tensor]]:
+        pairs = islice(loader, len(x) + 1)
+        return [(_numbers(inputs), _numbers(targets)) for inputs, targets in pairs]
+
+    batches = ask(dealt, about=about)
+    sizes = [len(inputs) for inputs, _ in batches]
+    if not sizes or sizes[:-1] != [64] * (len(sizes) - 1) or sizes[-1] > 64:
+        got = f"{len(sizes)} batches of {min(sizes)} to {max(sizes)}" if sizes else "nothing"
+        raise NotYet(f"{about}: it must come in batches of 64, got {got}.")
+    inputs, targets = (torch.cat(column) for column in zip(*batches, strict=True))
+    nearest = ((inputs + 1) / 2 * (len(x) - 1)).nan_to_num().round().long()
+    places = nearest.clamp(0, len(x) - 1)
+    if len(targets) != len(inputs) or not torch.allclose(x[places, 0], inputs, atol=1e-6):
+        raise NotYet(f"{about}: its x are not those of the data.")
+    if not torch.allclose(y[places, 0], targets, atol=1e-6):  # float32 will do, too
+        raise NotYet(f"{about}: some x came with the y of another example.")
+    seen = len(places.unique())
+    if seen < len(places) or seen < len(x) // 64 * 64:
+        raise NotYet(f"{about}: {len(places)} draws hold {seen} of {len(x)} examples, once each.")
+    return places
 
 
-def _small_net() -> nn.Module:
-    return nn.Sequential(nn.Linear(1, 10), nn.ReLU(), nn.Linear(10, 1)).double()
-
-
-def _end_of_training(w: Tensor, loader: DataLoader, x: Tensor, y: Tensor) -> float:
-    model = _small_net()
-    vector_to_parameters(w, model.parameters())
-    sgd = torch.optim.SGD(model.parameters(), lr=0.3)
-    try:
-        train(model, loader, sgd, nn.functional.mse_loss, 20, progress=False)
-    except Exception as error:
-        raise NotYet(f"Training on it stopped with {type(error).__name__}: {error}") from None
-    return nn.functional.mse_loss(model(x), y).item()
+def _numbers(column: Tensor) -> Tensor:
+    return torch.as_tensor(column).detach().cpu().double().flatten().clone()
