@@ -28,7 +28,7 @@ def check_extragradient(answer: object) -> str:
         if (off := torch.dist(got, right)) > 1e-4 * (1 + right.norm()):
             plain = torch.dist(w - lr * field(w), right)
             raise NotYet(
-                f"{about}: it ends {off:.2g} from where it should (a simultaneous step: {plain:.2g})."
+                f"{about}: it ends {off:.2g} from where it should (a simultaneous step {plain:.2g})."
             )
     return "Look ahead, come back, and step with what you saw there."
 
