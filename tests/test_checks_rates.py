@@ -138,6 +138,18 @@ def test_a_fit_may_report_its_rates_in_any_container(made, capsys):
     assert said(capsys, checks.check_fit, fit(made=made)).startswith("Right.")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("width", range(4, 8))
+def test_a_fit_is_judged_alike_at_every_width_and_default_dtype(width, dtype, capsys, monkeypatch):
+    monkeypatch.setattr(random.Random, "randint", lambda self, low, high: width)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        assert said(capsys, checks.check_fit, fit()).startswith("Right.")
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_a_fit_may_change_the_data_that_it_was_handed(capsys):
     def answer(net, x, y):
         descends(net, x, y, PLAN)

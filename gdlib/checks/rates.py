@@ -125,9 +125,10 @@ def _network(width: int) -> tuple[nn.Module, Tensor]:
     """A network and its weights; the reader's random numbers stay where they were."""
 
     def make() -> nn.Module:
-        return nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1)).double()
+        first, last = (nn.Linear(*sides, dtype=torch.float64) for sides in ((1, width), (width, 1)))
+        return nn.Sequential(first, nn.Tanh(), last)
 
-    start = initial_weights(make, [width])[0]
+    start = initial_weights(make, [width])[0] / 2  # so small that 0.5 is below the border
     with torch.random.fork_rng(devices=[]):
         net = make()
     vector_to_parameters(start.clone(), net.parameters())
