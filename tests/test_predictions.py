@@ -19,6 +19,9 @@ EXEMPT: dict[str, str] = {
     # Chapter 3
     #
     # Chapter 4
+    "P4.3a": "a lower bound, not a value; P4.3c is the same ratio where it is 1",
+    "P4.3b": "found on a grid of rates √2 apart; without warm-up, printed below it, it is a sixth",
+    "P4.3c": "found on a grid of rates √2 apart; P4.3a is the same ratio where it is not 1",
     #
     # Chapter 5
     #
