@@ -22,7 +22,7 @@ FLOORS = [
     {"checks"},
 ]
 MODULES = sorted(GDLIB.rglob("*.py"))
-EXPLORER = ("explore", "static")
+EXPLORER = ("explore", "static", "palette")  # and its colours, which the figures share
 SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})
 
 
