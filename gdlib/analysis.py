@@ -113,12 +113,8 @@ def loglog_slope(x: Tensor, y: Tensor) -> float:
     """
     for name, values in {"x": x, "y": y}.items():
         fits = isinstance(values, Tensor) and values.dim() == 1 and len(values) > 1
-        if (
-            not fits
-            or values.is_complex()
-            or values.is_meta
-            or not ((values > 0) & values.isfinite()).all()
-        ):
+        odd = not fits or values.is_complex() or values.is_meta
+        if odd or not ((values > 0) & values.isfinite()).all():
             raise ValueError(f"{name} must be two or more positive numbers, got {values!r}")
     if len(x) != len(y) or (x == x[0]).all():
         raise ValueError(f"x must be different numbers, as many as y, got {x!r} and {y!r}")

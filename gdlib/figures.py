@@ -14,6 +14,8 @@ from torch.func import vmap
 from gdlib.landscapes import Landscape
 from gdlib.palette import COLORS
 
+Numbers = Tensor | Sequence[float]
+
 
 def draw_contours(
     ax: Axes, landscape: Landscape, *, levels: int = 18, resolution: int = 161
@@ -95,14 +97,7 @@ def label_end(ax: Axes, line: Line2D, text: str) -> None:
     )  # fmt: skip
 
 
-def draw_map(
-    ax: Axes,
-    x: Tensor | Sequence[float],
-    y: Tensor | Sequence[float],
-    values: Tensor,
-    *,
-    label: str,
-) -> QuadMesh:
+def draw_map(ax: Axes, x: Numbers, y: Numbers, values: Tensor, *, label: str) -> QuadMesh:
     """A table of numbers ``(len(y), len(x))`` as a map on logarithmic axes, with a colour bar.
 
     Each cell is centred on its x and y. What is not finite stays white, hatched.

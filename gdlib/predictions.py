@@ -77,27 +77,26 @@ def check_prediction(
     given = {how: amount for how, amount in given.items() if amount is not None}
     if len(given) != 1:
         raise ValueError(f"{id}: give one of within, relative or interval, got {list(given)}")
+    ((how, amount),) = given.items()
     if interval is not None:
         if not isinstance(interval, tuple | list) or len(interval) != 2:
             raise ValueError(f"{id}: interval must be a pair (low, high), got {interval!r}")
-        low, high = (_number(id, "interval", end) for end in interval)
+        low, high = (_number(id, how, end) for end in interval)
         allowed = f"{low:g} … {high:g}"
     else:
-        ((how, amount),) = given.items()
         amount = _number(id, how, amount)
         reach = amount if how == "within" else abs(predicted) * amount
         low, high = predicted - reach, predicted + reach
         allowed = f"± {amount:g}" if how == "within" else f"± {100 * amount:g} %"
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{id}: the interval must go from low to high, got {low} … {high}")
-    kind = None if isinstance(measured, Tensor) else torch.float64
     try:
-        values = torch.as_tensor(measured, dtype=kind).detach()
+        if isinstance(measured, Tensor) and measured.is_complex():
+            raise TypeError
+        values = torch.as_tensor(measured, dtype=torch.float64, device="cpu").detach().flatten()
     except (TypeError, ValueError, RuntimeError):
-        values = torch.zeros((), dtype=torch.complex64)
-    if values.is_complex() or values.is_meta:
-        raise TypeError(f"{id}: measured must be a number or a tensor, got {measured!r}")
-    values = values.cpu().double().flatten()
+        wanted = f"{id}: measured must be a number or a tensor"
+        raise TypeError(f"{wanted}, got {measured!r}") from None
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
     distance = (values - predicted).abs().nan_to_num(nan=math.inf)

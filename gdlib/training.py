@@ -69,7 +69,7 @@ def train(
                 seen += examples
                 rows.append((loss, lr, seen, perf_counter() - began))
                 if scheduler is not None and schedule_per == "step":
-                    scheduler.step()
+                    scheduler.step()  # pyright: ignore[reportCallIssue]
             if len(rows) == before:
                 raise ValueError("the loader must yield at least one batch, got none")
             if isinstance(scheduler, ReduceLROnPlateau):
