@@ -79,9 +79,7 @@ def draw_runs(
     if curves.dim() != 2 or curves.shape[-1] != len(x):
         raise ValueError(f"curves must be (runs, {len(x)}), got {tuple(curves.shape)}")
     curves = curves.nan_to_num(nan=float("inf"))
-    ax.fill_between(
-        x, curves.min(0).values, curves.max(0).values, color=color, alpha=0.18, linewidth=0
-    )
+    ax.fill_between(x, *curves.aminmax(dim=0), color=color, alpha=0.18, linewidth=0)
     (line,) = ax.plot(x, curves.quantile(0.5, dim=0, interpolation="nearest"), color=color)
     if label:
         label_end(ax, line, label)

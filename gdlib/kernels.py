@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -143,15 +142,6 @@ def _written(module: GraphModule, count: int) -> Step:
     return space["replay"]
 
 
-# PyTorch's own bindings of these take a third of a microsecond less than the general way.
-BOUND = {
-    **{name: getattr(torch, name) for name in (
-        "add", "addmm", "bmm", "cat", "div", "exp", "mm", "mul", "neg", "relu", "split_with_sizes",
-        "sub", "sum", "transpose")},
-    **{name: getattr(torch._C.TensorBase, name) for name in ("expand", "view")},
-}  # fmt: skip
-
-
 def _call(node: Node, space: dict[str, Any]) -> str:
     """The call of the C function behind a kernel; what is no tensor gets a name in ``space``."""
 
@@ -164,7 +154,6 @@ def _call(node: Node, space: dict[str, Any]) -> str:
         space[name] = value
         return name
 
-    op: Any = node.target
-    function = BOUND.get(op._schema.name[6:], op._op) if isinstance(op, OpOverload) else op
+    function = getattr(node.target, "_op", node.target)
     values = [*map(text, node.args), *(f"{k}={text(v)}" for k, v in node.kwargs.items())]
     return f"{text(function)}({', '.join(values)})"

@@ -1,7 +1,6 @@
 """Predictions that must hold: stated before they are measured, shown, and a failure outside."""
 
 import math
-from dataclasses import dataclass
 from html import escape
 from numbers import Real
 
@@ -13,44 +12,6 @@ from torch import Tensor
 
 class PredictionFailed(AssertionError):
     """A measurement fell outside the interval that was stated before."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What theory said, the interval it was allowed, and what was measured."""
-
-    id: str
-    claim: str
-    predicted: str
-    allowed: str
-    measured: str
-    holds: bool
-
-    def __str__(self) -> str:
-        return (
-            f"{self.id}  {self.claim}: predicted {self.predicted}, measured {self.measured} "
-            f"(allowed {self.allowed}): {'holds' if self.holds else 'FAILS'}"
-        )
-
-    def show(self) -> None:
-        """One line on a terminal; in a notebook an output that the page of predictions pastes."""
-        if get_ipython() is None:
-            print(self)
-            return
-        display(
-            {"text/plain": str(self), "text/html": self._html()},
-            raw=True,
-            metadata={"scrapbook": {"name": self.id, "mime_prefix": ""}},  # how myst-nb glues
-        )
-
-    def _html(self) -> str:
-        verdict = "holds" if self.holds else "fails"
-        return (
-            f'<p class="prediction {verdict}"><b>{escape(self.id)}</b> {escape(self.claim)}: '
-            f"<span>predicted <b>{self.predicted}</b></span> "
-            f"<span>measured <b>{self.measured}</b></span> "
-            f"<span>allowed {self.allowed}</span> <strong>{verdict}</strong></p>"
-        )
 
 
 def check_prediction(
@@ -103,10 +64,29 @@ def check_prediction(
     worst = float(values[distance.argmax()])
     holds = bool(((values >= low) & (values <= high)).all())
     shown = f"{predicted:.{digits}g}", allowed, f"{worst:.{digits}g}"
-    prediction = Prediction(id, claim, *shown, holds)
-    prediction.show()
+    line = _show(id, claim, *shown, holds)
     if not holds:
-        raise PredictionFailed(str(prediction))
+        raise PredictionFailed(line)
+
+
+def _show(id: str, claim: str, predicted: str, allowed: str, measured: str, holds: bool) -> str:
+    """One line on a terminal; in a notebook an output that the page of predictions pastes."""
+    line = (
+        f"{id}  {claim}: predicted {predicted}, measured {measured} "
+        f"(allowed {allowed}): {'holds' if holds else 'FAILS'}"
+    )
+    if get_ipython() is None:
+        print(line)
+        return line
+    verdict = "holds" if holds else "fails"
+    html = (
+        f'<p class="prediction {verdict}"><b>{escape(id)}</b> {escape(claim)}: '
+        f"<span>predicted <b>{predicted}</b></span> <span>measured <b>{measured}</b></span> "
+        f"<span>allowed {allowed}</span> <strong>{verdict}</strong></p>"
+    )
+    glue = {"scrapbook": {"name": id, "mime_prefix": ""}}  # how myst-nb glues
+    display({"text/plain": line, "text/html": html}, raw=True, metadata=glue)
+    return line
 
 
 def _number(id: str, name: str, value: float) -> float:

@@ -65,9 +65,7 @@ def broadcast(**shapes: torch.Size) -> torch.Size:
 def gd(lr: Setting, weight_decay: Setting = 0.0) -> Rule:
     """Gradient descent, ``w ← w - lr · grad``: ``torch.optim.SGD(lr=lr)``."""
     (lr, decay), runs = _settings(lr=lr, weight_decay=weight_decay)
-    return Rule(
-        "gd", runs, lambda w: (), lambda grad, state, w: (-lr * _decayed(grad, decay, w), state)
-    )
+    return Rule("gd", runs, lambda w: (), lambda g, state, w: (-lr * _decayed(g, decay, w), state))
 
 
 def momentum(
@@ -102,10 +100,7 @@ def _ball(name: str, lr: Setting, beta: Setting, dampening: Setting, decay: Sett
         direction = grad + beta * velocity if name == "nesterov" else velocity
         return -lr * direction, (velocity, torch.ones_like(started))
 
-    def init(w: Tensor) -> State:
-        return torch.zeros_like(w), _zero(w)
-
-    return Rule(name, runs, init, step)
+    return Rule(name, runs, lambda w: (torch.zeros_like(w), _zero(w)), step)
 
 
 def scheduled(rule: Rule, factors: Tensor) -> Rule:
@@ -155,13 +150,9 @@ def adagrad(
 
 
 def rmsprop(
-    lr: Setting,
-    beta: Setting = 0.99,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.0,
-    momentum: Setting = 0.0,
-    centered: bool = False,
-) -> Rule:
+    lr: Setting, beta: Setting = 0.99, eps: Setting = 1e-8,
+    weight_decay: Setting = 0.0, momentum: Setting = 0.0, centered: bool = False,
+) -> Rule:  # fmt: skip
     """Steps divided by the root of a running average of squared gradients.
 
     ``beta`` is the average's factor, PyTorch's ``alpha``. Equal to ``torch.optim.RMSprop``.
@@ -186,12 +177,9 @@ def rmsprop(
 
 
 def adam(
-    lr: Setting,
-    beta1: Setting = 0.9,
-    beta2: Setting = 0.999,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.0,
-) -> Rule:
+    lr: Setting, beta1: Setting = 0.9, beta2: Setting = 0.999,
+    eps: Setting = 1e-8, weight_decay: Setting = 0.0,
+) -> Rule:  # fmt: skip
     """Running averages of the gradient and of its square, both corrected for their cold start.
 
     Equal to ``torch.optim.Adam(betas=(beta1, beta2))``. Source: Kingma & Ba 2015.
@@ -200,12 +188,9 @@ def adam(
 
 
 def adamw(
-    lr: Setting,
-    beta1: Setting = 0.9,
-    beta2: Setting = 0.999,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.01,
-) -> Rule:
+    lr: Setting, beta1: Setting = 0.9, beta2: Setting = 0.999,
+    eps: Setting = 1e-8, weight_decay: Setting = 0.01,
+) -> Rule:  # fmt: skip
     """Adam whose weight decay shrinks the weights directly instead of entering the gradient.
 
     Equal to ``torch.optim.AdamW(betas=(beta1, beta2))``. Source: Loshchilov & Hutter 2019.
