@@ -48,16 +48,10 @@ class Run:
 
 
 def descend(
-    landscape: Landscape,
-    rule: Rule,
-    steps: int,
-    *,
-    start: Tensor | None = None,
-    data: tuple[Tensor, ...] = (),
-    batches: Sampler | None = None,
-    record: tuple[str, ...] = ("w", "loss"),
-    every: int = 1,
-) -> Run:
+    landscape: Landscape, rule: Rule, steps: int, *, start: Tensor | None = None,
+    data: tuple[Tensor, ...] = (), batches: Sampler | None = None,
+    record: tuple[str, ...] = ("w", "loss"), every: int = 1,
+) -> Run:  # fmt: skip
     """Follow a rule for ``steps`` steps, down a loss or in a game: one run or hundreds at once.
 
     start    ``(d,)`` or ``(runs…, d)``; the landscape's own start if omitted
@@ -80,7 +74,7 @@ def descend(
     _check_kinds(landscape, rule, batches)
     if steps > rule.steps:
         raise ValueError(f"{rule.name} has factors for {rule.steps} steps, got {steps} steps")
-    w = _start(landscape, rule, start, batches)
+    w = _start(landscape, rule, start, batches.seeds.shape if batches else torch.Size())
     _check_data(data, batches)
     _check_loss(landscape, w, data)
     rows = steps // every + 1
@@ -131,9 +125,7 @@ def _buffer(name: str, w: Tensor, rows: int) -> Tensor:
     return w.new_empty((*runs, rows, d) if name in ("w", "grad") else (*runs, rows))
 
 
-def _start(
-    landscape: Landscape, rule: Rule, start: Tensor | None, batches: Sampler | None
-) -> Tensor:
+def _start(landscape: Landscape, rule: Rule, start: Tensor | None, seeds: torch.Size) -> Tensor:
     """The weights to start from, ``(runs…, d)``, with everything that has one value per run."""
     w = landscape.start if start is None else start
     if w is None:
@@ -146,7 +138,6 @@ def _start(
         raise ValueError(f"start must have shape ({d},) or (runs…, {d}), got {tuple(w.shape)}")
     if not w.isfinite().all():
         raise ValueError("start must be finite, got NaN or infinity in it")
-    seeds = batches.seeds.shape if batches else torch.Size()
     runs = broadcast(settings=rule.runs, start=w.shape[:-1], seeds=seeds)
     if not runs.numel():
         raise ValueError(f"there must be at least one run, got runs of shape {tuple(runs)}")

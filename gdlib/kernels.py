@@ -103,16 +103,15 @@ def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
 
     Arguments keep their shapes from call to call, but for the last one.
     """
-    firsts: dict[torch.Size, Callable[[int], Step] | None] = {}
+    firsts: dict[torch.Size, Callable[[int], Step]] = {}
     steps: dict[tuple[int, torch.Size], Step] = {}
 
     def results(count: int, *args: Tensor) -> tuple[Tensor, ...]:
         shape = args[-1].shape
         if (count, shape) not in steps:
             if shape not in firsts:
-                firsts[shape] = traced(step, args)
-            first = firsts[shape]
-            steps[count, shape] = step if first is None else first(count)
+                firsts[shape] = traced(step, args) or (lambda count: step)
+            steps[count, shape] = firsts[shape](count)
         return steps[count, shape](*args)[:count]
 
     return results if calls >= TRACE_FROM else lambda count, *args: step(*args)[:count]

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, grad_and_value
 from torch.nn.utils import parameters_to_vector
 
-Box = tuple[tuple[float, float], tuple[float, float]]
-
 
 @dataclass(frozen=True)
 class Landscape:
@@ -25,7 +23,7 @@ class Landscape:
 
     loss: Callable[..., Tensor]
     start: Tensor | None = None
-    box: Box | tuple[tuple[float, float]] | None = None
+    box: tuple[tuple[float, float], ...] | None = None
     minima: Tensor | None = None
 
     def grad_and_value(self, w: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,16 +15,10 @@ class PredictionFailed(AssertionError):
 
 
 def check_prediction(
-    id: str,
-    claim: str,
-    *,
-    predicted: float,
-    measured: float | Tensor,
-    within: float | None = None,
-    relative: float | None = None,
-    interval: tuple[float, float] | None = None,
-    digits: int = 4,
-) -> None:
+    id: str, claim: str, *, predicted: float, measured: float | Tensor,
+    within: float | None = None, relative: float | None = None,
+    interval: tuple[float, float] | None = None, digits: int = 4,
+) -> None:  # fmt: skip
     """Hold a measurement against what was predicted; print the line, or stop the notebook.
 
     Give one of ``within`` (absolute), ``relative`` or ``interval`` (low, high; ends included).

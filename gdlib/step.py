@@ -41,10 +41,8 @@ def step_of(
                 f"its first, got {got} and {type(state).__name__} of {len(after)}"
             )
         # Settings per run in float64 would otherwise turn a float32 state into another.
-        kept = (
-            a.to(b.dtype) if a.is_floating_point() and b.is_floating_point() else a
-            for a, b in zip(after, leaves, strict=True)
-        )  # fmt: skip
+        both, real = zip(after, leaves, strict=True), Tensor.is_floating_point
+        kept = [a.to(b.dtype) if real(a) and real(b) else a for a, b in both]
         return w + move.to(w.dtype), *kept, value, grad
 
     return step, [leaf.clone() for leaf in first]

@@ -34,17 +34,11 @@ class History:
 
 
 def train(
-    model: nn.Module,
-    loader: Iterable,
-    optimizer: Optimizer,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-    epochs: int,
-    *,
-    scheduler: LRScheduler | None = None,
-    schedule_per: str = "epoch",
-    device: torch.device | str | None = None,
-    progress: bool = True,
-) -> History:
+    model: nn.Module, loader: Iterable, optimizer: Optimizer,
+    criterion: Callable[[Tensor, Tensor], Tensor], epochs: int, *,
+    scheduler: LRScheduler | None = None, schedule_per: str = "epoch",
+    device: torch.device | str | None = None, progress: bool = True,
+) -> History:  # fmt: skip
     """Train ``model`` in place for so many passes over ``loader``, whose items are ``(x, y)``.
 
     ``scheduler`` is stepped after every epoch, or after every step if ``schedule_per="step"``;
