@@ -74,13 +74,9 @@ def sharpness(
 
 
 def noisy_quadratic_loss(
-    curvature: Tensor,
-    noise: Tensor,
-    lr: Tensor,
-    batch_size: float | Tensor = 1.0,
-    beta: float | Tensor = 0.0,
-    start: float = 1.0,
-) -> Tensor:
+    curvature: Tensor, noise: Tensor, lr: Tensor,
+    batch_size: float | Tensor = 1.0, beta: float | Tensor = 0.0, start: float = 1.0,
+) -> Tensor:  # fmt: skip
     """The noisy quadratic model's expected loss ``Σ h E[x²] / 2``, exactly: ``(runs…, steps + 1)``.
 
     curvature   ``(d,)``            h of every mode, whose gradient is h x and noise
@@ -113,15 +109,10 @@ def loglog_slope(x: Tensor, y: Tensor) -> float:
     """
     for name, values in {"x": x, "y": y}.items():
         fits = isinstance(values, Tensor) and values.dim() == 1 and len(values) > 1
-        if (
-            not fits
-            or values.is_complex()
-            or values.is_meta
-            or not ((values > 0) & values.isfinite()).all()
-        ):
+        odd = not fits or values.is_complex() or values.is_meta
+        if odd or not ((values > 0) & values.isfinite()).all():
             raise ValueError(f"{name} must be two or more positive numbers, got {values!r}")
     if len(x) != len(y) or (x == x[0]).all():
         raise ValueError(f"x must be different numbers, as many as y, got {x!r} and {y!r}")
-    log_x, log_y = x.double().log(), y.double().log()
-    log_x = log_x - log_x.mean()
-    return float((log_x * log_y).sum() / log_x.square().sum())
+    spread = torch.stack([x.double().log(), y.double().log()]).cov()
+    return float(spread[0, 1] / spread[0, 0])

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+Sets = tuple[TensorDataset, TensorDataset]  # to train on, and held out
+Order = Callable[[int, torch.Generator], Tensor]  # the examples of one epoch
+
 
 def check_count(name: str, value: int, least: int = 1) -> int:
     """The value, if it is a whole number of at least ``least``; else raises ``ValueError``."""
@@ -44,7 +47,7 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
     return x, x**2 + 0.2 * noise
 
 
-def digits(seed: int = 0, held_out: int = 360) -> tuple[TensorDataset, TensorDataset]:
+def digits(seed: int = 0, held_out: int = 360) -> Sets:
     """Real handwritten digits, split at random into a training set and a held-out set.
 
     Each has images ``(N, 64)``, float32, 8 × 8 pixels row by row in steps of 1/16 from 0 (paper) to
@@ -60,7 +63,7 @@ def digits(seed: int = 0, held_out: int = 360) -> tuple[TensorDataset, TensorDat
     return _split(images.float() / 16, labels, seed, held_out)
 
 
-def mnist_sample(seed: int = 0, held_out: int = 500) -> tuple[TensorDataset, TensorDataset]:
+def mnist_sample(seed: int = 0, held_out: int = 500) -> Sets:
     """5,000 of MNIST's digits, 500 of each, split at random: a training and a held-out set.
 
     Each has images ``(N, 784)``, float32, 28 × 28 pixels row by row from 0 (paper) to 1 (ink), and
@@ -75,20 +78,18 @@ def mnist_sample(seed: int = 0, held_out: int = 500) -> tuple[TensorDataset, Ten
     return _split(table[:, :-1].float() / 255, table[:, -1], seed, held_out)
 
 
-def _split(
-    images: Tensor, labels: Tensor, seed: int, held_out: int
-) -> tuple[TensorDataset, TensorDataset]:
+def _split(images: Tensor, labels: Tensor, seed: int, held_out: int) -> Sets:
     """A training set and a held-out set, drawn at random."""
     if check_count("held_out", held_out) >= len(images):
         raise ValueError(f"held_out must be below {len(images)}, got {held_out}")
     order = torch.randperm(len(images), generator=seeded(seed))
-    train, test = (
-        TensorDataset(images[i], labels[i].long()) for i in (order[held_out:], order[:held_out])
+    test, train = (
+        TensorDataset(images[i], labels[i].long()) for i in order.tensor_split([held_out])
     )
     return train, test
 
 
-def mnist(folder: str | Path) -> tuple[TensorDataset, TensorDataset]:
+def mnist(folder: str | Path) -> Sets:
     """MNIST's training set and test set from its four IDX files in ``folder``, plain or ``.gz``.
 
     Each has images ``(N, 784)``, float32, 28 × 28 pixels row by row from 0 (paper) to 1 (ink), and
@@ -116,20 +117,18 @@ MNIST_SIZE = 60_000  # images in the training set, the larger of the two
 
 def _idx(path: Path, kind: str) -> Tensor:
     """The bytes of an IDX file: its mark and dimensions, their sizes, and the numbers."""
-    packed = path.with_name(path.name + ".gz")
-    if not path.exists() and not packed.exists():
+    found = [p for p in (path, path.with_name(f"{path.name}.gz")) if p.exists()]
+    if not found:
         raise FileNotFoundError(
-            f"{path.parent} must hold {path.name} or {packed.name}, got neither"
+            f"{path.parent} must hold {path.name} or {path.name}.gz, got neither"
         )
-    path = path if path.exists() else packed
-    shape = {"images": (-1, 28, 28), "labels": (-1,)}[kind]
-    mark, head = bytes([0, 0, 8, len(shape)]), 4 + 4 * len(shape)
+    path, pixels = found[0], [28, 28] if kind == "images" else []
+    mark, head = bytes([0, 0, 8, 1 + len(pixels)]), 8 + 4 * len(pixels)
     try:
-        with gzip.open(path) if path == packed else path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             begin = file.read(head)
             sizes = [int.from_bytes(begin[i : i + 4], "big") for i in range(4, head, 4)]
-            fits = all(want in (-1, n) for want, n in zip(shape, sizes, strict=True))
-            if begin[:4] != mark or not fits:
+            if begin[:4] != mark or sizes[1:] != pixels:
                 raise ValueError(
                     f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
                     f"got {begin[:4].hex(' ')} and sizes {sizes}"
@@ -157,11 +156,13 @@ class Sampler:
     batch_size: int
     drop_last: bool
     seeds: Tensor
-    _order: Callable[[int, torch.Generator], Tensor] = field(repr=False)
+    _order: Order = field(repr=False)
 
     def steps_per_epoch(self, examples: int) -> int:
         """Steps that one pass over ``examples`` examples takes."""
-        self._fits(examples)
+        if self.batch_size > examples:
+            fits = f"batch_size must be at most the number of examples, {examples}"
+            raise ValueError(f"{fits}, got {self.batch_size}")
         return examples // self.batch_size if self.drop_last else -(-examples // self.batch_size)
 
     def batches(self, examples: int) -> Iterator[Tensor]:
@@ -173,13 +174,6 @@ class Sampler:
             orders = orders.reshape(*self.seeds.shape, -1)
             for k in range(steps):
                 yield orders[..., k * self.batch_size : (k + 1) * self.batch_size]
-
-    def _fits(self, examples: int) -> None:
-        if self.batch_size > examples:
-            raise ValueError(
-                f"batch_size must be at most the number of examples, {examples}, "
-                f"got {self.batch_size}"
-            )
 
 
 def shuffled(batch_size: int, seed: int | Tensor = 0, drop_last: bool = False) -> Sampler:
@@ -208,12 +202,7 @@ def with_replacement(batch_size: int, seed: int | Tensor = 0) -> Sampler:
     return _sampler(batch_size, seed, False, order)
 
 
-def _sampler(
-    batch_size: int,
-    seed: int | Tensor,
-    drop_last: bool,
-    order: Callable[[int, torch.Generator], Tensor],
-) -> Sampler:
+def _sampler(batch_size: int, seed: int | Tensor, drop_last: bool, order: Order) -> Sampler:
     check_count("batch_size", batch_size)
     whole = isinstance(seed, Integral) or (
         isinstance(seed, Tensor) and seed.numel() > 0 and seed.dtype in (torch.int64, torch.int32)

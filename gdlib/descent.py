@@ -11,8 +11,8 @@ from torch import Tensor
 from gdlib.data import Sampler, check_count
 from gdlib.kernels import Undrawn, replayed
 from gdlib.landscapes import Landscape
-from gdlib.rules import Rule
-from gdlib.step import check_pure, first_state, over_runs, step_of
+from gdlib.rules import Rule, broadcast
+from gdlib.step import check_pure, over_runs, step_of
 
 RECORDS = ("w", "loss", "batch_loss", "grad")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -48,16 +48,10 @@ class Run:
 
 
 def descend(
-    landscape: Landscape,
-    rule: Rule,
-    steps: int,
-    *,
-    start: Tensor | None = None,
-    data: tuple[Tensor, ...] = (),
-    batches: Sampler | None = None,
-    record: tuple[str, ...] = ("w", "loss"),
-    every: int = 1,
-) -> Run:
+    landscape: Landscape, rule: Rule, steps: int, *, start: Tensor | None = None,
+    data: tuple[Tensor, ...] = (), batches: Sampler | None = None,
+    record: tuple[str, ...] = ("w", "loss"), every: int = 1,
+) -> Run:  # fmt: skip
     """Follow a rule for ``steps`` steps, down a loss or in a game: one run or hundreds at once.
 
     start    ``(d,)`` or ``(runs…, d)``; the landscape's own start if omitted
@@ -74,65 +68,44 @@ def descend(
     what is recorded draws nothing. Raises ``TypeError`` or ``ValueError`` for arguments that do not
     fit together, and for a loss or rule that is not pure.
     """
-    record = _check_counts(steps, every, record)
+    check_count("steps", steps, least=0)
+    check_count("every", every)
+    record = _names(record)
     _check_kinds(landscape, rule, batches)
     if steps > rule.steps:
         raise ValueError(f"{rule.name} has factors for {rule.steps} steps, got {steps} steps")
-    w = _start(landscape, rule, start, batches)
+    w = _start(landscape, rule, start, batches.seeds.shape if batches else torch.Size())
     _check_data(data, batches)
     _check_loss(landscape, w, data)
     rows = steps // every + 1
     keep = {name: _buffer(name, w, rows) for name in record}
     with _one_thread(), torch.inference_mode():
-        final = _follow(landscape, rule, steps, w, data, batches, keep, every)
-    diverged = ~final.isfinite().all(-1)
-    return Run(torch.arange(rows) * every, final.clone(), diverged, keep)
-
-
-def _follow(
-    landscape: Landscape,
-    rule: Rule,
-    steps: int,
-    w: Tensor,
-    data: tuple[Tensor, ...],
-    batches: Sampler | None,
-    keep: dict[str, Tensor],
-    every: int,
-) -> Tensor:
-    """Take the steps and fill the buffers in ``keep``; returns the weights after the last step."""
-    state, form = first_state(rule.init(w))
-    step = step_of(landscape.grad_and_value, rule, data, batches, form)
-    indices = batches.batches(len(data[0])) if batches else repeat(None)
-    index = next(indices)
-    steady, random = check_pure(step, w, *state, *([] if index is None else [index]))
-    quietly = Undrawn if random else nullcontext
-    advance = replayed(step, steps if steady else 0)
-    over_all = replayed(lambda w: (over_runs(landscape.loss, w)(w, *data),), steps // every)
-    # What a step computes: the new weights and state; the loss; the gradient.
-    moved, watched = 1 + len(state), bool({"batch_loss", "grad"} & set(keep))
-    watched = watched or ("loss" in keep and batches is None)
-    before = state
-    for k in range(steps + 1):
-        recorded = k % every == 0 and bool(keep)
-        if k == steps and not recorded:
-            break
-        count = moved + 2 if recorded and watched else moved
-        # The last row makes no move: any state will do, and a schedule has none for it.
-        args = (w, *(state if k < steps else before), *([] if index is None else [index]))
-        with quietly() if k == steps else nullcontext():
-            results = advance(count, *args)
-        if recorded:
-            seen = dict(zip(("batch_loss", "grad"), results[moved:], strict=False), w=w)
-            if "loss" in keep and batches:
-                with quietly():
-                    (seen["loss"],) = over_all(1, w)
-            elif "loss" in keep:
-                seen["loss"] = seen["batch_loss"]
-            for name, buffer in keep.items():
-                buffer.select(w.dim() - 1, k // every).copy_(seen[name])
-        if k < steps:
-            before, (w, *state), index = state, results[:moved], next(indices)
-    return w
+        step, state = step_of(landscape, rule, data, batches, w)
+        indices = zip(batches.batches(len(data[0]))) if batches else repeat(())
+        before, index = state, next(indices)
+        steady, random = check_pure(step, w, *state, *index)
+        quietly = Undrawn if random else nullcontext
+        advance = replayed(step, steps if steady else 0)
+        over_all = replayed(lambda w: (over_runs(landscape.loss, w)(w, *data),), steps // every)
+        # What a step computes: the new weights and state; the loss; the gradient.
+        moved, watched = 1 + len(state), not set(keep) <= ({"w", "loss"} if batches else {"w"})
+        for k in range(steps + 1 if keep and steps % every == 0 else steps):
+            recorded = keep and k % every == 0
+            # The last row makes no move: any state will do, and a schedule has none for it.
+            args = (w, *(state if k < steps else before), *index)
+            with quietly() if k == steps else nullcontext():
+                results = advance(moved + 2 if recorded and watched else moved, *args)
+            if recorded:
+                seen = dict(zip(("batch_loss", "grad"), results[moved:], strict=False), w=w)
+                if "loss" in keep and batches:
+                    with quietly():
+                        (seen["loss"],) = over_all(1, w)
+                for name, buffer in keep.items():
+                    value = seen["batch_loss" if name == "loss" and not batches else name]
+                    buffer.select(w.dim() - 1, k // every).copy_(value)
+            if k < steps:
+                before, (w, *state), index = state, results[:moved], next(indices)
+    return Run(torch.arange(rows) * every, w.clone(), ~w.isfinite().all(-1), keep)
 
 
 @contextmanager
@@ -149,13 +122,10 @@ def _one_thread() -> Iterator[None]:
 def _buffer(name: str, w: Tensor, rows: int) -> Tensor:
     """Room for one record of every recorded step, with the steps after the runs."""
     *runs, d = w.shape
-    shape = (*runs, rows, d) if name in ("w", "grad") else (*runs, rows)
-    return torch.empty(shape, dtype=w.dtype, device=w.device)
+    return w.new_empty((*runs, rows, d) if name in ("w", "grad") else (*runs, rows))
 
 
-def _start(
-    landscape: Landscape, rule: Rule, start: Tensor | None, batches: Sampler | None
-) -> Tensor:
+def _start(landscape: Landscape, rule: Rule, start: Tensor | None, seeds: torch.Size) -> Tensor:
     """The weights to start from, ``(runs…, d)``, with everything that has one value per run."""
     w = landscape.start if start is None else start
     if w is None:
@@ -168,21 +138,13 @@ def _start(
         raise ValueError(f"start must have shape ({d},) or (runs…, {d}), got {tuple(w.shape)}")
     if not w.isfinite().all():
         raise ValueError("start must be finite, got NaN or infinity in it")
-    seeds = batches.seeds.shape if batches else ()
-    parts = {"settings": rule.runs, "start": w.shape[:-1], "seeds": seeds}
-    try:
-        runs = torch.broadcast_shapes(*parts.values())
-    except RuntimeError:
-        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in parts.items() if shape)
-        raise ValueError(f"the runs must broadcast to one shape, got {listed}") from None
+    runs = broadcast(settings=rule.runs, start=w.shape[:-1], seeds=seeds)
     if not runs.numel():
         raise ValueError(f"there must be at least one run, got runs of shape {tuple(runs)}")
     return w.detach().expand(*runs, w.shape[-1]).clone(memory_format=torch.contiguous_format)
 
 
-def _check_counts(steps: int, every: int, record: tuple[str, ...]) -> tuple[str, ...]:
-    check_count("steps", steps, least=0)
-    check_count("every", every)
+def _names(record: Iterable[str]) -> tuple:
     many = isinstance(record, Iterable) and not isinstance(record, str | Tensor)
     names: tuple = tuple(record) if many else (None,)
     if any(name not in RECORDS for name in names):
@@ -210,8 +172,6 @@ def _check_data(data: tuple[Tensor, ...], batches: Sampler | None) -> None:
         raise ValueError("data must hold at least one example, got none")
     if any(x.is_floating_point() and not x.isfinite().all() for x in data):
         raise ValueError("data must be finite, got NaN or infinity in it")
-    if batches is not None:
-        batches.steps_per_epoch(len(data[0]))
 
 
 def _check_loss(landscape: Landscape, w: Tensor, data: tuple[Tensor, ...]) -> None:

@@ -14,6 +14,8 @@ from torch.func import vmap
 from gdlib.landscapes import Landscape
 from gdlib.palette import COLORS
 
+Numbers = Tensor | Sequence[float]
+
 
 def draw_contours(
     ax: Axes, landscape: Landscape, *, levels: int = 18, resolution: int = 161
@@ -77,9 +79,7 @@ def draw_runs(
     if curves.dim() != 2 or curves.shape[-1] != len(x):
         raise ValueError(f"curves must be (runs, {len(x)}), got {tuple(curves.shape)}")
     curves = curves.nan_to_num(nan=float("inf"))
-    ax.fill_between(
-        x, curves.min(0).values, curves.max(0).values, color=color, alpha=0.18, linewidth=0
-    )
+    ax.fill_between(x, *curves.aminmax(dim=0), color=color, alpha=0.18, linewidth=0)
     (line,) = ax.plot(x, curves.quantile(0.5, dim=0, interpolation="nearest"), color=color)
     if label:
         label_end(ax, line, label)
@@ -95,14 +95,7 @@ def label_end(ax: Axes, line: Line2D, text: str) -> None:
     )  # fmt: skip
 
 
-def draw_map(
-    ax: Axes,
-    x: Tensor | Sequence[float],
-    y: Tensor | Sequence[float],
-    values: Tensor,
-    *,
-    label: str,
-) -> QuadMesh:
+def draw_map(ax: Axes, x: Numbers, y: Numbers, values: Tensor, *, label: str) -> QuadMesh:
     """A table of numbers ``(len(y), len(x))`` as a map on logarithmic axes, with a colour bar.
 
     Each cell is centred on its x and y. What is not finite stays white, hatched.

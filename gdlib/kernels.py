@@ -8,10 +8,11 @@ becomes a Python function of one line a kernel, which is all that a later step c
 only if it gives what the step as written gives.
 """
 
-import operator
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -63,7 +64,7 @@ def _default_generator(args: tuple, kwargs: dict[str, Any]) -> torch.Generator:
 
 def same(one: Sequence[Tensor], other: Sequence[Tensor], exact: bool = False) -> bool:
     """Whether tensors agree in shape, kind and every number, up to rounding unless ``exact``."""
-    return len(one) == len(other) and all(
+    return all(
         a.shape == b.shape and a.dtype == b.dtype and _close(a, b, exact)
         for a, b in zip(one, other, strict=True)
     )
@@ -83,30 +84,18 @@ def traced(step: Step, args: Sequence[Tensor]) -> Callable[[int], Step] | None:
     Returns ``first``, where ``first(n)`` gives the step's first n results and computes no more than
     they need; None if the step cannot be written down or does otherwise when it is replayed.
     """
-    try:
-        for tidy in (simplify, lambda graph: None):  # a layout may forbid what a rule proposes
+    for tidy in (simplify, lambda graph: None):  # a layout may forbid what a rule proposes
+        with suppress(Exception):  # whatever cannot be written down runs as it was written
             with _LOCK, torch.inference_mode(False), Undrawn():
                 module = make_fx(step)(*args)
             tidy(module.graph)
-            (output,) = (node for node in module.graph.nodes if node.op == "output")
-            first = partial(_written, module, output.args[0])
             with Undrawn():
                 expected = step(*args)
-            if _agrees(first, expected, args):
-                return first
-    except Exception:  # whatever cannot be written down runs as it was written
-        pass
+            with Undrawn():
+                found = _written(module, len(expected))(*args)
+            if same(expected, found):
+                return partial(_written, module)
     return None
-
-
-def _agrees(
-    first: Callable[[int], Step], expected: tuple[Tensor, ...], args: Sequence[Tensor]
-) -> bool:
-    try:
-        with Undrawn():
-            return same(expected, first(len(expected))(*args))
-    except RuntimeError:
-        return False
 
 
 def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
@@ -114,89 +103,56 @@ def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
 
     Arguments keep their shapes from call to call, but for the last one.
     """
-    firsts: dict[torch.Size, Callable[[int], Step] | None] = {}
+    firsts: dict[torch.Size, Callable[[int], Step]] = {}
     steps: dict[tuple[int, torch.Size], Step] = {}
 
     def results(count: int, *args: Tensor) -> tuple[Tensor, ...]:
         shape = args[-1].shape
         if (count, shape) not in steps:
             if shape not in firsts:
-                firsts[shape] = traced(step, args)
-            first = firsts[shape]
-            steps[count, shape] = step if first is None else first(count)
+                firsts[shape] = traced(step, args) or (lambda count: step)
+            steps[count, shape] = firsts[shape](count)
         return steps[count, shape](*args)[:count]
 
     return results if calls >= TRACE_FROM else lambda count, *args: step(*args)[:count]
 
 
-def _written(module: GraphModule, results: Sequence[Node], count: int) -> Step:
+def _written(module: GraphModule, count: int) -> Step:
     """The kernels that the first results need as a Python function, one line a kernel."""
-    results = results[:count]
-    needed = _needed(module.graph, results)
-    nodes = [node for node in module.graph.nodes if node in needed]
-    last = {used: node for node in nodes for used in node.all_input_nodes if used not in results}
-    pure = not any(acts(node) for node in nodes)
+    graph = Graph()
+    results: Any = graph.graph_copy(module.graph, {})
+    graph.output(results[:count])
+    graph.eliminate_dead_code(lambda node: acts(node) or node.op in ("placeholder", "output"))
+    pure = not any(acts(node) for node in graph.nodes)
     space: dict[str, Any] = {}
     lines = []
-    for node in nodes:
+    for node in graph.nodes:
         if node.op == "get_attr":
-            space[node.name] = operator.attrgetter(str(node.target))(module)
+            space[node.name] = attrgetter(node.target)(module)
         elif pure and node.op == "call_function" and not node.all_input_nodes:
             space[node.name] = node.target(*node.args, **node.kwargs)  # the same at every step
         elif node.op == "call_function":
-            call = f"{_kernel(node, space)}({_arguments(node, space)})"
-            freed = [used.name for used in node.all_input_nodes if last.get(used) is node]
-            free = "".join(f"; {name} = None" for name in freed if name not in space)
-            lines.append(f"    {node.name} = {call}{free}")
-    names = ", ".join(node.name for node in module.graph.nodes if node.op == "placeholder")
-    back = "".join(f"{node.name}, " for node in results)
-    source = "\n".join([f"def replay({names}):", *lines, f"    return ({back})"])
-    exec(source, space)
+            last = [used.name for used in node.all_input_nodes if [*used.users][-1] is node]
+            free = "".join(f"; {name} = None" for name in last if name not in space)
+            lines.append(f"    {node.name} = {_call(node, space)}{free}")
+    names = ", ".join(node.name for node in graph.find_nodes(op="placeholder"))
+    back = "".join(f"{node.name}, " for node in results[:count])
+    exec("\n".join([f"def replay({names}):", *lines, f"    return ({back})"]), space)
     return space["replay"]
 
 
-def _needed(graph: Graph, results: Iterable[Node]) -> set[Node]:
-    """What the results depend on, and whatever changes a tensor or draws a random number."""
-    needed = set(results)
-    for node in reversed(graph.nodes):
-        if node in needed or acts(node):
-            needed |= {node, *node.all_input_nodes}
-    return needed
+def _call(node: Node, space: dict[str, Any]) -> str:
+    """The call of the C function behind a kernel; what is no tensor gets a name in ``space``."""
 
-
-# PyTorch's own bindings of these take a third of a microsecond less than the general way.
-BOUND = {
-    **{name: getattr(torch, name) for name in (
-        "add", "addmm", "bmm", "cat", "div", "exp", "mm", "mul", "neg", "relu", "split_with_sizes",
-        "sub", "sum", "transpose")},
-    **{name: getattr(torch._C.TensorBase, name) for name in ("expand", "view")},
-}  # fmt: skip
-
-
-def _kernel(node: Node, space: dict[str, Any]) -> str:
-    """The name, in ``space``, of the C function behind a kernel."""
-    target: Any = node.target
-    if target is operator.getitem:
-        name, function = "getitem", target
-    else:
-        name = target._schema.name.split("::")[1]
-        function = BOUND.get(name, target._op)
-        name = f"{name}_{target._overloadname}"
-    space[f"k_{name}"] = function
-    return f"k_{name}"
-
-
-def _arguments(node: Node, space: dict[str, Any]) -> str:
     def text(value: Any) -> str:
         if isinstance(value, Node):
             return value.name
         if isinstance(value, list | tuple):
             return f"[{', '.join(map(text, value))}]"
-        if value is None or isinstance(value, bool | int | str):
-            return repr(value)
-        name = f"c_{len(space)}"  # a float too: repr has no inf and no nan
+        name = f"c_{len(space)}"
         space[name] = value
         return name
 
+    function = getattr(node.target, "_op", node.target)
     values = [*map(text, node.args), *(f"{k}={text(v)}" for k, v in node.kwargs.items())]
-    return ", ".join(values)
+    return f"{text(function)}({', '.join(values)})"

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, grad_and_value
 from torch.nn.utils import parameters_to_vector
 
-Box = tuple[tuple[float, float], tuple[float, float]]
-
 
 @dataclass(frozen=True)
 class Landscape:
@@ -25,7 +23,7 @@ class Landscape:
 
     loss: Callable[..., Tensor]
     start: Tensor | None = None
-    box: Box | tuple[tuple[float, float]] | None = None
+    box: tuple[tuple[float, float], ...] | None = None
     minima: Tensor | None = None
 
     def grad_and_value(self, w: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,7 +56,7 @@ class Game(Landscape):
         return torch.cat([own, other]), loss
 
 
-def _vector(*values: float) -> Tensor:
+def _vector(*values: float | tuple[float, float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
@@ -141,14 +139,11 @@ def himmelblau() -> Landscape:
 
     Source: Himmelblau, Applied Nonlinear Programming, 1972.
     """
-    minima = torch.tensor(
-        [
-            [3.0, 2.0],
-            [-2.805118086952745, 3.131312518250573],
-            [-3.779310253377747, -3.283185991286170],
-            [3.584428340330492, -1.848126526964404],
-        ],
-        dtype=torch.float64,
+    minima = _vector(
+        (3.0, 2.0),
+        (-2.805118086952745, 3.131312518250573),
+        (-3.779310253377747, -3.283185991286170),
+        (3.584428340330492, -1.848126526964404),
     )
 
     def loss(w: Tensor) -> Tensor:
@@ -167,7 +162,7 @@ def saddle() -> Landscape:
         lambda w: w[0] ** 2 / 2 + (w[1] ** 2 - 1) ** 2 / 4,
         _vector(-2.0, 0.0),
         ((-2.5, 2.5), (-1.75, 1.75)),
-        torch.tensor([[0.0, -1.0], [0.0, 1.0]], dtype=torch.float64),
+        _vector((0.0, -1.0), (0.0, 1.0)),
     )
 
 
@@ -197,15 +192,14 @@ def network_output(module: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
     """
     _check_norms(module)
     trained = _trainable(module)
-    shapes = {name: p.shape for name, p in trained.items()}
-    sizes = [shape.numel() for shape in shapes.values()]
+    sizes = [p.numel() for p in trained.values()]
     rest = (item for item in module.named_parameters() if item[0] not in trained)
     frozen = {name: p.detach().clone() for name, p in rest}
 
     def output(w: Tensor, x: Tensor) -> Tensor:
         _check_norms(module)
-        parts = w.split(sizes)
-        weights = {name: p.view(s) for (name, s), p in zip(shapes.items(), parts, strict=True)}
+        parts = zip(trained.items(), w.split(sizes), strict=True)
+        weights = {name: part.view(p.shape) for (name, p), part in parts}
         return functional_call(module, {**frozen, **weights}, (x,))
 
     return output
@@ -231,15 +225,14 @@ def initial_weights(make_module: Callable[[], nn.Module], seeds: Sequence[int]) 
     """
     if isinstance(seeds, Tensor):
         seeds = [] if seeds.is_meta else seeds.flatten().tolist()
-    if not isinstance(seeds, Sequence) or not all(isinstance(seed, Integral) for seed in seeds):
-        raise ValueError(f"seeds must be whole numbers, got {seeds!r}")
+    whole = isinstance(seeds, Sequence) and all(isinstance(seed, Integral) for seed in seeds)
+    if not whole or not seeds:
+        raise ValueError(f"seeds must be whole numbers, at least one seed, got {seeds!r}")
     rows = []
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
             torch.manual_seed(int(seed))
             rows.append(_flat(make_module()))
-    if not rows:
-        raise ValueError("seeds must hold at least one seed, got none")
     return torch.stack(rows)
 
 

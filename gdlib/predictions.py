@@ -1,7 +1,6 @@
 """Predictions that must hold: stated before they are measured, shown, and a failure outside."""
 
 import math
-from dataclasses import dataclass
 from html import escape
 from numbers import Real
 
@@ -15,55 +14,11 @@ class PredictionFailed(AssertionError):
     """A measurement fell outside the interval that was stated before."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What theory said, the interval it was allowed, and what was measured."""
-
-    id: str
-    claim: str
-    predicted: str
-    allowed: str
-    measured: str
-    holds: bool
-
-    def __str__(self) -> str:
-        return (
-            f"{self.id}  {self.claim}: predicted {self.predicted}, measured {self.measured} "
-            f"(allowed {self.allowed}): {'holds' if self.holds else 'FAILS'}"
-        )
-
-    def show(self) -> None:
-        """One line on a terminal; in a notebook an output that the page of predictions pastes."""
-        if get_ipython() is None:
-            print(self)
-            return
-        display(
-            {"text/plain": str(self), "text/html": self._html()},
-            raw=True,
-            metadata={"scrapbook": {"name": self.id, "mime_prefix": ""}},  # how myst-nb glues
-        )
-
-    def _html(self) -> str:
-        verdict = "holds" if self.holds else "fails"
-        return (
-            f'<p class="prediction {verdict}"><b>{escape(self.id)}</b> {escape(self.claim)}: '
-            f"<span>predicted <b>{self.predicted}</b></span> "
-            f"<span>measured <b>{self.measured}</b></span> "
-            f"<span>allowed {self.allowed}</span> <strong>{verdict}</strong></p>"
-        )
-
-
 def check_prediction(
-    id: str,
-    claim: str,
-    *,
-    predicted: float,
-    measured: float | Tensor,
-    within: float | None = None,
-    relative: float | None = None,
-    interval: tuple[float, float] | None = None,
-    digits: int = 4,
-) -> None:
+    id: str, claim: str, *, predicted: float, measured: float | Tensor,
+    within: float | None = None, relative: float | None = None,
+    interval: tuple[float, float] | None = None, digits: int = 4,
+) -> None:  # fmt: skip
     """Hold a measurement against what was predicted; print the line, or stop the notebook.
 
     Give one of ``within`` (absolute), ``relative`` or ``interval`` (low, high; ends included).
@@ -77,37 +32,55 @@ def check_prediction(
     given = {how: amount for how, amount in given.items() if amount is not None}
     if len(given) != 1:
         raise ValueError(f"{id}: give one of within, relative or interval, got {list(given)}")
+    ((how, amount),) = given.items()
     if interval is not None:
         if not isinstance(interval, tuple | list) or len(interval) != 2:
             raise ValueError(f"{id}: interval must be a pair (low, high), got {interval!r}")
-        low, high = (_number(id, "interval", end) for end in interval)
+        low, high = (_number(id, how, end) for end in interval)
         allowed = f"{low:g} … {high:g}"
     else:
-        ((how, amount),) = given.items()
         amount = _number(id, how, amount)
         reach = amount if how == "within" else abs(predicted) * amount
         low, high = predicted - reach, predicted + reach
         allowed = f"± {amount:g}" if how == "within" else f"± {100 * amount:g} %"
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{id}: the interval must go from low to high, got {low} … {high}")
-    kind = None if isinstance(measured, Tensor) else torch.float64
     try:
-        values = torch.as_tensor(measured, dtype=kind).detach()
+        if isinstance(measured, Tensor) and measured.is_complex():
+            raise TypeError
+        values = torch.as_tensor(measured, dtype=torch.float64, device="cpu").detach().flatten()
     except (TypeError, ValueError, RuntimeError):
-        values = torch.zeros((), dtype=torch.complex64)
-    if values.is_complex() or values.is_meta:
-        raise TypeError(f"{id}: measured must be a number or a tensor, got {measured!r}")
-    values = values.cpu().double().flatten()
+        wanted = f"{id}: measured must be a number or a tensor"
+        raise TypeError(f"{wanted}, got {measured!r}") from None
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
     distance = (values - predicted).abs().nan_to_num(nan=math.inf)
     worst = float(values[distance.argmax()])
     holds = bool(((values >= low) & (values <= high)).all())
     shown = f"{predicted:.{digits}g}", allowed, f"{worst:.{digits}g}"
-    prediction = Prediction(id, claim, *shown, holds)
-    prediction.show()
+    line = _show(id, claim, *shown, holds)
     if not holds:
-        raise PredictionFailed(str(prediction))
+        raise PredictionFailed(line)
+
+
+def _show(id: str, claim: str, predicted: str, allowed: str, measured: str, holds: bool) -> str:
+    """One line on a terminal; in a notebook an output that the page of predictions pastes."""
+    line = (
+        f"{id}  {claim}: predicted {predicted}, measured {measured} "
+        f"(allowed {allowed}): {'holds' if holds else 'FAILS'}"
+    )
+    if get_ipython() is None:
+        print(line)
+        return line
+    verdict = "holds" if holds else "fails"
+    html = (
+        f'<p class="prediction {verdict}"><b>{escape(id)}</b> {escape(claim)}: '
+        f"<span>predicted <b>{predicted}</b></span> <span>measured <b>{measured}</b></span> "
+        f"<span>allowed {allowed}</span> <strong>{verdict}</strong></p>"
+    )
+    glue = {"scrapbook": {"name": id, "mime_prefix": ""}}  # how myst-nb glues
+    display({"text/plain": line, "text/html": html}, raw=True, metadata=glue)
+    return line
 
 
 def _number(id: str, name: str, value: float | Tensor) -> float:

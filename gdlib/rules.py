@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Setting = float | Tensor
+BELOW_1 = ("momentum", "beta", "beta1", "beta2")  # settings that are the factor of an average
 State = tuple[Tensor, ...]
 
 
@@ -32,7 +33,7 @@ class Rule:
     steps: float = math.inf
 
 
-def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tuple[list, torch.Size]:
+def _settings(**settings: Setting) -> tuple[list, torch.Size]:
     """The settings, checked and ready to broadcast against ``(runs…, d)``, and the runs' shape."""
     for name, value in settings.items():
         odd = isinstance(value, Tensor) and (
@@ -43,33 +44,28 @@ def _settings(upto: dict[str, float] | None = None, **settings: Setting) -> tupl
         number = torch.as_tensor(value)
         if isinstance(value, Tensor):  # exact beside weights of any precision, whole numbers too
             settings[name] = value.double()
-        limit = (upto or {}).get(name, float("inf"))
-        wrong = number[~((number >= 0) & (number < limit))]
+        wrong = number[~((number >= 0) & (number < (1 if name in BELOW_1 else math.inf)))]
         if wrong.numel():
-            bound = "finite and not negative" if limit == float("inf") else f"in [0, {limit:g})"
+            bound = "in [0, 1)" if name in BELOW_1 else "finite and not negative"
             raise ValueError(f"{name} must be {bound}, got {wrong.flatten()[0].item():g}")
-    shapes = {name: value.shape for name, value in settings.items() if isinstance(value, Tensor)}
-    runs = _broadcast(shapes)
+    runs = broadcast(**{k: v.shape for k, v in settings.items() if isinstance(v, Tensor)})
     values = settings.values()
     return [v.unsqueeze(-1) if isinstance(v, Tensor) and v.dim() else v for v in values], runs
 
 
-def _broadcast(shapes: dict[str, torch.Size]) -> torch.Size:
+def broadcast(**shapes: torch.Size) -> torch.Size:
+    """The one shape of runs that these broadcast to; raises ``ValueError`` if there is none."""
     try:
         return torch.broadcast_shapes(*shapes.values())
     except RuntimeError:
-        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-        raise ValueError(
-            f"the settings must broadcast to one shape of runs, got {listed}"
-        ) from None
+        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"the runs must broadcast to one shape, got {listed}") from None
 
 
 def gd(lr: Setting, weight_decay: Setting = 0.0) -> Rule:
     """Gradient descent, ``w ← w - lr · grad``: ``torch.optim.SGD(lr=lr)``."""
     (lr, decay), runs = _settings(lr=lr, weight_decay=weight_decay)
-    return Rule(
-        "gd", runs, lambda w: (), lambda grad, state, w: (-lr * _decayed(grad, decay, w), state)
-    )
+    return Rule("gd", runs, lambda w: (), lambda g, state, w: (-lr * _decayed(g, decay, w), state))
 
 
 def momentum(
@@ -80,7 +76,7 @@ def momentum(
     ``dampening`` scales every gradient but the first by ``1 - dampening``.
     Equal to ``torch.optim.SGD(lr=lr, momentum=beta, …)``. Source: Polyak 1964.
     """
-    return _ball("momentum", lr, beta, dampening, weight_decay, nesterov=False)
+    return _ball("momentum", lr, beta, dampening, weight_decay)
 
 
 def nesterov(lr: Setting, beta: Setting = 0.9, weight_decay: Setting = 0.0) -> Rule:
@@ -88,14 +84,12 @@ def nesterov(lr: Setting, beta: Setting = 0.9, weight_decay: Setting = 0.0) -> R
 
     Equal to ``torch.optim.SGD(lr=lr, momentum=beta, nesterov=True)``. Source: Nesterov 1983.
     """
-    return _ball("nesterov", lr, beta, 0.0, weight_decay, nesterov=True)
+    return _ball("nesterov", lr, beta, 0.0, weight_decay)
 
 
-def _ball(
-    name: str, lr: Setting, beta: Setting, dampening: Setting, decay: Setting, nesterov: bool
-) -> Rule:
+def _ball(name: str, lr: Setting, beta: Setting, dampening: Setting, decay: Setting) -> Rule:
     (lr, beta, dampening, decay), runs = _settings(
-        {"momentum": 1.0, "beta": 1.0}, lr=lr, beta=beta, dampening=dampening, weight_decay=decay
+        lr=lr, beta=beta, dampening=dampening, weight_decay=decay
     )
 
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
@@ -103,13 +97,10 @@ def _ball(
         grad = _decayed(grad, decay, w)
         damped = grad if _is_zero(dampening) else grad * (1 - dampening * started * (beta != 0))
         velocity = beta * velocity + damped
-        direction = grad + beta * velocity if nesterov else velocity
+        direction = grad + beta * velocity if name == "nesterov" else velocity
         return -lr * direction, (velocity, torch.ones_like(started))
 
-    def init(w: Tensor) -> State:
-        return torch.zeros_like(w), _zero(w)
-
-    return Rule(name, runs, init, step)
+    return Rule(name, runs, lambda w: (torch.zeros_like(w), _zero(w)), step)
 
 
 def scheduled(rule: Rule, factors: Tensor) -> Rule:
@@ -123,7 +114,7 @@ def scheduled(rule: Rule, factors: Tensor) -> Rule:
     if not isinstance(factors, Tensor) or not factors.dim() or not len(factors):
         raise TypeError(f"factors must be a tensor with one row for each step, got {factors!r}")
     (factors,), shape = _settings(factors=factors)
-    runs = _broadcast({"the rule": rule.runs, "factors": shape[1:]})
+    runs = broadcast(rule=rule.runs, factors=shape[1:])
 
     def init(w: Tensor) -> State:
         return torch.zeros((), dtype=torch.long, device=w.device), *rule.init(w)
@@ -159,13 +150,9 @@ def adagrad(
 
 
 def rmsprop(
-    lr: Setting,
-    beta: Setting = 0.99,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.0,
-    momentum: Setting = 0.0,
-    centered: bool = False,
-) -> Rule:
+    lr: Setting, beta: Setting = 0.99, eps: Setting = 1e-8,
+    weight_decay: Setting = 0.0, momentum: Setting = 0.0, centered: bool = False,
+) -> Rule:  # fmt: skip
     """Steps divided by the root of a running average of squared gradients.
 
     ``beta`` is the average's factor, PyTorch's ``alpha``. Equal to ``torch.optim.RMSprop``.
@@ -174,9 +161,8 @@ def rmsprop(
     if not isinstance(centered, bool):
         raise TypeError(f"centered must be True or False, got {centered!r}")
     (lr, beta, eps, decay, ball), runs = _settings(
-        {"beta": 1.0, "momentum": 1.0},
-        lr=lr, beta=beta, eps=eps, weight_decay=weight_decay, momentum=momentum,
-    )  # fmt: skip
+        lr=lr, beta=beta, eps=eps, weight_decay=weight_decay, momentum=momentum
+    )
 
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
         square, mean, velocity = state
@@ -191,45 +177,30 @@ def rmsprop(
 
 
 def adam(
-    lr: Setting,
-    beta1: Setting = 0.9,
-    beta2: Setting = 0.999,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.0,
-) -> Rule:
+    lr: Setting, beta1: Setting = 0.9, beta2: Setting = 0.999,
+    eps: Setting = 1e-8, weight_decay: Setting = 0.0,
+) -> Rule:  # fmt: skip
     """Running averages of the gradient and of its square, both corrected for their cold start.
 
     Equal to ``torch.optim.Adam(betas=(beta1, beta2))``. Source: Kingma & Ba 2015.
     """
-    return _adam("adam", lr, beta1, beta2, eps, weight_decay, decoupled=False)
+    return _adam("adam", lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
 def adamw(
-    lr: Setting,
-    beta1: Setting = 0.9,
-    beta2: Setting = 0.999,
-    eps: Setting = 1e-8,
-    weight_decay: Setting = 0.01,
-) -> Rule:
+    lr: Setting, beta1: Setting = 0.9, beta2: Setting = 0.999,
+    eps: Setting = 1e-8, weight_decay: Setting = 0.01,
+) -> Rule:  # fmt: skip
     """Adam whose weight decay shrinks the weights directly instead of entering the gradient.
 
     Equal to ``torch.optim.AdamW(betas=(beta1, beta2))``. Source: Loshchilov & Hutter 2019.
     """
-    return _adam("adamw", lr, beta1, beta2, eps, weight_decay, decoupled=True)
+    return _adam("adamw", lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
-def _adam(
-    name: str,
-    lr: Setting,
-    beta1: Setting,
-    beta2: Setting,
-    eps: Setting,
-    decay: Setting,
-    decoupled: bool,
-) -> Rule:
-    (lr, beta1, beta2, eps, decay), runs = _settings(
-        {"beta1": 1.0, "beta2": 1.0}, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=decay
-    )
+def _adam(name: str, **given: Setting) -> Rule:
+    (lr, beta1, beta2, eps, decay), runs = _settings(**given)
+    decoupled = name == "adamw"
 
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
         mean, square, count = state

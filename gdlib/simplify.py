@@ -29,33 +29,19 @@ def simplify(graph: Graph) -> None:
         with graph.inserting_before(node):
             other = _simpler(graph, node) or _seen_through(graph, node, chains)
         if other is None:
-            key = node.target, _frozen(node.args), _frozen(node.kwargs)
+            key = node.target, repr((node.args, node.kwargs))  # no two nodes share a name
             other = seen.setdefault(key, node)  # computed before?
         if other is not node:
             node.replace_all_uses_with(other)
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(map(_frozen, value))
-    if isinstance(value, dict):
-        return tuple((name, _frozen(x)) for name, x in value.items())
-    return value if isinstance(value, Node) else (type(value), repr(value))
 
 
 def _simpler(graph: Graph, node: Any) -> Node | None:
     """A kernel that computes the same with less, where a rule knows one."""
     op, out, args = node.target, node.meta.get("val"), node.args
     if op in (aten.ones_like.default, aten.zeros_like.default):  # its shape is known by now
-        kind = {"dtype": out.dtype, "device": out.device}
-        return _new(
-            graph, node, aten.full.default, list(out.shape), int("one" in op.name()), **kind
-        )
-    x = (
-        args[0].meta["val"]
-        if args and isinstance(args[0], Node) and "val" in args[0].meta
-        else None
-    )
+        number, kind = int("one" in op.name()), {"dtype": out.dtype, "device": out.device}
+        return _new(graph, node, aten.full.default, list(out.shape), number, **kind)
+    x = args[0].meta.get("val") if args and isinstance(args[0], Node) else None
     if not isinstance(x, torch.Tensor) or not isinstance(out, torch.Tensor):
         return None
     if op in (aten.mul.Scalar, aten.mul.Tensor, aten.div.Scalar, aten.div.Tensor):

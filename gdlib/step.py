@@ -1,38 +1,29 @@
 """One step of all runs: gradients by vmap, then the rule, as a function of tensors alone."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.func import vmap
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from gdlib.data import Sampler
 from gdlib.kernels import Step, Undrawn, same
+from gdlib.landscapes import Landscape
 from gdlib.rules import Rule
 
 
-def first_state(state: Any) -> tuple[list[Tensor], TreeSpec]:
-    """A rule's first state as a list of tensors of its own, and the form to put it back into."""
-    leaves, form = tree_flatten(state)
-    for leaf in leaves:
-        if not isinstance(leaf, Tensor):
-            raise TypeError(f"a rule's state must hold tensors only, got {leaf!r}")
-    return [leaf.clone() for leaf in leaves], form
-
-
 def step_of(
-    grad_and_value: Callable,
-    rule: Rule,
-    data: tuple[Tensor, ...],
-    batches: Sampler | None,
-    form: TreeSpec,
-) -> Step:
-    """One step of all runs as a function of tensors alone, so that it can be written down.
+    landscape: Landscape, rule: Rule, data: Sequence[Tensor], batches: Sampler | None, w: Tensor
+) -> tuple[Step, list[Tensor]]:
+    """One step of all runs as a function of tensors alone, and the first state's tensors.
 
     It takes the weights, the state's tensors and, if there are batches, an index; it returns the
     new weights, the new state's tensors, the loss and the gradient.
     """
+    first, form = tree_flatten(rule.init(w))
+    for leaf in first:
+        if not isinstance(leaf, Tensor):
+            raise TypeError(f"a rule's state must hold tensors only, got {leaf!r}")
     per_run = batches is not None and batches.seeds.dim() > 0
 
     def step(w: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
@@ -40,7 +31,7 @@ def step_of(
         if batches is not None:
             index = rest[-1].expand(*w.shape[:-1], -1) if per_run else rest[-1]
             batch = tuple(x[index] for x in data)
-        grad, value = over_runs(grad_and_value, w, per_run)(w, *batch)
+        grad, value = over_runs(landscape.grad_and_value, w, per_run)(w, *batch)
         move, state = rule.step(grad, tree_unflatten(leaves, form), w)
         after, new_form = tree_flatten(state)
         if not isinstance(move, Tensor) or move.shape != w.shape or new_form != form:
@@ -50,13 +41,11 @@ def step_of(
                 f"its first, got {got} and {type(state).__name__} of {len(after)}"
             )
         # Settings per run in float64 would otherwise turn a float32 state into another.
-        kept = (
-            a.to(b.dtype) if a.is_floating_point() and b.is_floating_point() else a
-            for a, b in zip(after, leaves, strict=True)
-        )  # fmt: skip
+        both, real = zip(after, leaves, strict=True), Tensor.is_floating_point
+        kept = [a.to(b.dtype) if real(a) and real(b) else a for a, b in both]
         return w + move.to(w.dtype), *kept, value, grad
 
-    return step
+    return step, [leaf.clone() for leaf in first]
 
 
 def check_pure(step: Step, *args: Tensor) -> tuple[bool, bool]:
@@ -80,11 +69,8 @@ def check_pure(step: Step, *args: Tensor) -> tuple[bool, bool]:
             "the loss or the rule gives another result for the same weights when it is called "
             "again: keep counters in the rule's state, and draw random numbers with torch"
         )
-    new = first[1 : len(first) - 2]
-    steady = all(
-        a.shape == b.shape and a.dtype == b.dtype for a, b in zip(new, args[1:], strict=False)
-    )
-    return steady, bool(dice.before)
+    moved = zip(first[:-2], args, strict=False)  # the weights and the state, after and before
+    return all((a.shape, a.dtype) == (b.shape, b.dtype) for a, b in moved), bool(dice.before)
 
 
 def over_runs(function: Callable, w: Tensor, per_run: bool = False) -> Callable:

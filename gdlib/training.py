@@ -1,12 +1,14 @@
 """The plain PyTorch training loop, over any module, loader, optimiser and scheduler."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
@@ -32,17 +34,11 @@ class History:
 
 
 def train(
-    model: nn.Module,
-    loader: Iterable,
-    optimizer: torch.optim.Optimizer,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-    epochs: int,
-    *,
-    scheduler: LRScheduler | ReduceLROnPlateau | None = None,
-    schedule_per: str = "epoch",
-    device: torch.device | str | None = None,
-    progress: bool = True,
-) -> History:
+    model: nn.Module, loader: Iterable, optimizer: Optimizer,
+    criterion: Callable[[Tensor, Tensor], Tensor], epochs: int, *,
+    scheduler: LRScheduler | None = None, schedule_per: str = "epoch",
+    device: torch.device | str | None = None, progress: bool = True,
+) -> History:  # fmt: skip
     """Train ``model`` in place for so many passes over ``loader``, whose items are ``(x, y)``.
 
     ``scheduler`` is stepped after every epoch, or after every step if ``schedule_per="step"``;
@@ -57,34 +53,39 @@ def train(
         raise ValueError("ReduceLROnPlateau looks at whole epochs: schedule_per must be 'epoch'")
     model.to(device)
     rows: list[tuple[Tensor, float, int, float]] = []
-    interrupted = False
+    seen, began, interrupted = 0, perf_counter(), False
     try:
         # tqdm's own TQDM_DISABLE is not heard in notebooks.
         silent = not progress or bool(os.environ.get("TQDM_DISABLE"))
         for _ in tqdm(range(epochs), desc="epochs", disable=silent):
             before = len(rows)
-            _epoch(model, loader, optimizer, criterion, rows, device,
-                   scheduler if schedule_per == "step" else None)  # fmt: skip
+            for loss, lr, examples in _steps(model, loader, optimizer, criterion, device):
+                seen += examples
+                rows.append((loss, lr, seen, perf_counter() - began))
+                if scheduler is not None and schedule_per == "step":
+                    scheduler.step()  # pyright: ignore[reportCallIssue]
             if len(rows) == before:
                 raise ValueError("the loader must yield at least one batch, got none")
-            if scheduler is not None and schedule_per == "epoch":
-                _step(scheduler, [row[0] for row in rows[before:]])
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(float(torch.stack([row[0] for row in rows[before:]]).mean()))
+            elif scheduler is not None and schedule_per == "epoch":
+                scheduler.step()
     except KeyboardInterrupt:
         interrupted = True
-    return _history(rows, interrupted)
+    losses, lrs, counts, seconds = zip(*rows, strict=True) if rows else ((),) * 4
+    return History(
+        torch.stack(losses).cpu() if losses else torch.empty(0),
+        torch.tensor(lrs, dtype=torch.float64),
+        torch.tensor(counts, dtype=torch.int64),
+        torch.tensor(seconds, dtype=torch.float64),
+        interrupted,
+    )
 
 
-def _epoch(
-    model: nn.Module,
-    loader: Iterable,
-    optimizer: torch.optim.Optimizer,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-    rows: list,
-    device: torch.device | str | None,
-    scheduler: LRScheduler | ReduceLROnPlateau | None,
-) -> None:
-    start = perf_counter() - (rows[-1][3] if rows else 0.0)
-    seen = rows[-1][2] if rows else 0
+def _steps(
+    model: nn.Module, loader: Iterable, optimizer: Optimizer, criterion: Callable, device: Any
+) -> Iterator[tuple[Tensor, float, int]]:
+    """One pass over the loader; of each step the loss, the learning rate, how many examples."""
     model.train()
     for x, y in loader:
         if device is not None:
@@ -94,28 +95,4 @@ def _epoch(
         loss.backward()
         lr = float(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        if scheduler is not None:
-            _step(scheduler, [])
-        seen += len(x)
-        rows.append((loss.detach(), lr, seen, perf_counter() - start))
-
-
-def _step(scheduler: LRScheduler | ReduceLROnPlateau, losses: list[Tensor]) -> None:
-    if isinstance(scheduler, ReduceLROnPlateau):
-        scheduler.step(float(torch.stack(losses).mean()))
-    else:
-        scheduler.step()
-
-
-def _history(rows: list[tuple[Tensor, float, int, float]], interrupted: bool) -> History:
-    if not rows:
-        empty = torch.empty(0)
-        return History(empty, empty, empty.long(), empty, interrupted)
-    losses, lrs, examples, seconds = zip(*rows, strict=True)
-    return History(
-        torch.stack(losses).cpu(),
-        torch.tensor(lrs, dtype=torch.float64),
-        torch.tensor(examples),
-        torch.tensor(seconds, dtype=torch.float64),
-        interrupted,
-    )
+        yield loss.detach(), lr, len(x)

@@ -22,7 +22,7 @@ FLOORS = [
     {"checks"},
 ]
 MODULES = sorted(GDLIB.rglob("*.py"))
-EXPLORER = ("explore", "static")
+EXPLORER = ("explore", "static", "palette")  # and its colours, which the figures share
 SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})
 
 
@@ -98,7 +98,8 @@ def state():
         torch.get_default_dtype(), torch.is_grad_enabled(), numpy.get_printoptions(),
         list(warnings.filters), vars(torch._tensor_str.PRINT_OPTS).copy(),
     )
-import anywidget, ipywidgets, tqdm, torch.func, torch.fx.experimental.proxy_tensor
+import anywidget, ipywidgets, scipy.sparse.linalg, tqdm
+import torch.func, torch.fx.experimental.proxy_tensor
 before = state()
 import {modules}
 for was, now in zip(before, state()):
