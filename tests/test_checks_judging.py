@@ -76,12 +76,19 @@ class Odd:
             pass
 
 
+class Endless:
+    def __repr__(self):
+        while True:
+            pass
+
+
 class OddError(Exception):
     __str__ = Odd.__repr__
 
 
 def test_odd_objects_are_told_of_and_raise_nothing():
     assert shown(Odd()) == "an object of type Odd"
+    assert shown(Endless()) == "an object of type Endless"
     for judge in (
         lambda: number(Odd(), "It"),
         lambda: numbers(Odd(), 2, "It"),

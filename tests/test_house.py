@@ -69,6 +69,11 @@ def test_a_file_is_at_most_300_lines_long(path):
     assert len(path.read_text(encoding="utf8").splitlines()) <= 300
 
 
+@pytest.mark.parametrize("path", sorted((GDLIB / "checks").glob("*.py")), ids=lambda p: p.stem)
+def test_a_file_of_checks_is_at_most_150_lines_long(path):
+    assert len(path.read_text(encoding="utf8").splitlines()) <= 150
+
+
 def lines(paths) -> int:
     return sum(len(path.read_text(encoding="utf8").splitlines()) for path in paths)
 

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -51,8 +52,7 @@ def ask(answer: Any, *args: Any, about: str) -> Any:
     """What the answer returns for ``args``, which ``about`` names; ``NotYet`` if it cannot."""
     if not callable(answer):
         raise NotYet(f"The check needs the function itself, got {shown(answer)}.")
-    outcome: list[Any] = []
-    failure: list[BaseException] = []
+    outcome, failure = [], []
     ended = threading.Event()
 
     def work() -> None:
@@ -63,8 +63,7 @@ def ask(answer: Any, *args: Any, about: str) -> Any:
         finally:
             ended.set()
 
-    # A thread can be left behind, asleep or in C, by a check that goes on; its context makes what
-    # it prints appear under the cell.
+    # A thread can be left behind; its context makes what it prints appear under the cell.
     thread = _thread.start_new_thread(contextvars.copy_context().run, (work,))
     try:
         ended.wait(max(0.0, min(SECONDS, _deadline.get() - time.monotonic())))
@@ -73,17 +72,21 @@ def ask(answer: Any, *args: Any, about: str) -> Any:
             _stop(thread)
     if failure and not isinstance(failure[0], _TooSlow):
         raise NotYet(f"{about}: your code stopped with {_told(failure[0])}") from None
+    if not outcome and time.monotonic() > _deadline.get():
+        raise NotYet(f"{about}: all calls together may take {IN_ALL:g} s, and it was not done.")
     if not outcome:
-        slow = f"no answer within {SECONDS:g} s; does a loop never end?"
-        late = f"all calls together may take {IN_ALL:g} s, and it was not done."
-        raise NotYet(f"{about}: {late if time.monotonic() > _deadline.get() else slow}")
+        raise NotYet(f"{about}: no answer within {SECONDS:g} s; does a loop never end?")
     return outcome[0]
+
+
+def _given(value: Any, about: str) -> None:
+    if value is None:
+        raise NotYet(f"{about}: your function returned None; is there a return?")
 
 
 def number(value: Any, about: str) -> float:
     """The value as a float; ``NotYet`` unless it is one finite number."""
-    if value is None:
-        raise NotYet(f"{about}: your function returned None; is there a return?")
+    _given(value, about)
     try:
         value = value.detach() if isinstance(value, Tensor) else value
         plain = type(value) in (int, float, Tensor)
@@ -97,27 +100,23 @@ def number(value: Any, about: str) -> float:
 
 def numbers(value: Any, count: int, about: str) -> list[float]:
     """The value, a list, tuple, array, tensor or iterator, as so many floats; else ``NotYet``."""
-    if value is None:
-        raise NotYet(f"{about}: your function returned None; is there a return?")
-    try:
+    _given(value, about)
+    found = []
+    with suppress(NotYet):
         found = ask(lambda: list(islice(iter(value), count + 1)), about=about)
-    except NotYet:
-        found = None
-    if found is None or len(found) != count or isinstance(value, str | bytes | dict | set):
+    if len(found) != count or isinstance(value, str | bytes | dict | set):
         raise NotYet(f"{about}: expected {count} numbers, got {shown(value)}.")
     return [number(x, about) for x in found]
 
 
 def tensor(value: Any, shape: Sequence[int], about: str) -> Tensor:
     """The value as a finite float64 tensor of that shape, off its graph; else ``NotYet``."""
-    if value is None:
-        raise NotYet(f"{about}: your function returned None; is there a return?")
-    try:
+    _given(value, about)
+    found = torch.empty(0)
+    with suppress(NotYet):
         found = ask(lambda: torch.as_tensor(value).detach().cpu().double().clone(), about=about)
-    except NotYet:
-        found = torch.empty(0)
     if found.shape != torch.Size(shape) or not found.isfinite().all():
-        got = f"shape {tuple(found.shape)}, {shown(value)}" if found.numel() else shown(value)
+        got = f"{shown(value)}, of shape {tuple(found.shape)}"
         raise NotYet(f"{about}: expected finite numbers of shape {tuple(shape)}, got {got}.")
     return found
 
@@ -125,8 +124,8 @@ def tensor(value: Any, shape: Sequence[int], about: str) -> Tensor:
 def shown(value: Any, most: int = 60) -> str:
     """How a value reads in a sentence, whatever its own ``repr`` does."""
     try:
-        text = " ".join(repr(value).split())
-    except Exception:
+        text = " ".join(ask(repr, value, about="A value").split())
+    except NotYet:
         text = f"an object of type {type(value).__name__}"
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -144,8 +143,8 @@ def _stop(thread: int) -> None:
     Nothing inside a process can end a call of C that keeps the interpreter to itself, and a loop
     that catches everything runs on until the kernel is restarted; neither keeps the check waiting.
     """
-    error = ctypes.py_object(_TooSlow)
+    args, stop = (ctypes.c_ulong(thread), ctypes.py_object(_TooSlow)), ctypes.pythonapi
     for _ in range(20):
-        if not ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error):
+        if not stop.PyThreadState_SetAsyncExc(*args):
             return
         time.sleep(0.01)
