@@ -1,5 +1,6 @@
 """Many descents at once: one loss written for one run, one step of kernels for all of them."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gdlib.rules import Rule, broadcast
 from gdlib.step import check_pure, over_runs, step_of
 
 RECORDS = ("w", "loss", "batch_loss", "grad")
+_LOCK = threading.RLock()  # one descent at a time: to write a step down patches PyTorch itself
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -76,10 +78,11 @@ def descend(
         raise ValueError(f"{rule.name} has factors for {rule.steps} steps, got {steps} steps")
     w = _start(landscape, rule, start, batches.seeds.shape if batches else torch.Size())
     _check_data(data, batches)
-    _check_loss(landscape, w, data)
+    with _LOCK:
+        _check_loss(landscape, w, data)
     rows = steps // every + 1
     keep = {name: _buffer(name, w, rows) for name in record}
-    with _one_thread(), torch.inference_mode():
+    with _LOCK, _one_thread(), torch.inference_mode():
         step, state = step_of(landscape, rule, data, batches, w)
         indices = zip(batches.batches(len(data[0]))) if batches else repeat(())
         before, index = state, next(indices)
