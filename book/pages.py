@@ -27,6 +27,9 @@ NEEDLESS = re.compile(
 )
 # A script that waits for nothing blocks the page that waits for it.
 BLOCKING = re.compile(r"<script (?!defer|data-cfasync)(?=[^>]*\bsrc=)")
+# Half of a chapter's elements are colours of code that is black anyway: names, signs, blanks.
+UNCOLOURED = re.compile(r'<span class="(?:n|nn|p|o|w)">([^<]*)</span>')
+CODE = re.compile(r'(<div class="cell_input[^>]*>\s*<div[^>]*><div[^>]*>)<pre>(.*?)</pre>', re.DOTALL)
 FORMULA = re.compile(
     r"([(\[“]?)(<math(?: [^>]*)?>(?:(?!</math>).)*</math>)([^\s<(\[–—]*)", re.DOTALL
 )
@@ -49,7 +52,7 @@ def finish(site: Path) -> None:
         for wrong, right in MENDED.items():
             html = html.replace(wrong, right)
         html = described(titled(lighter(html)))
-        html = FORMULA.sub(unbroken, html)
+        html = FORMULA.sub(unbroken, CODE.sub(measured, html))
         if page.stem == "predictions":
             html = predictions.tabulated(html)
         if apart:
@@ -77,7 +80,7 @@ def titled(html: str) -> str:
 
 def described(html: str) -> str:
     """A page with a description: its own, or else its first sentences."""
-    if '<meta content="' in html and 'name="description"' in html or "<article" not in html:
+    if 'name="description"' in html or "<article" not in html:
         return html
     start = html.index("<article")
     text = " ".join(plain(p) for p in PARAGRAPH.findall(html[start : start + 20_000])[:3])
@@ -90,6 +93,13 @@ def described(html: str) -> str:
 def plain(html: str) -> str:
     """What is read in a piece of a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+
+
+def measured(code: re.Match[str]) -> str:
+    """Code with the number of its lines: a browser may lay it out when it comes near the screen."""
+    before, text = code.groups()
+    text = UNCOLOURED.sub(r"\1", text)
+    return f'{before}<pre style="--lines:{text.count(chr(10))}">{text}</pre>'
 
 
 def unbroken(match: re.Match[str]) -> str:

@@ -41,7 +41,7 @@ def group(section: re.Match[str]) -> str:
 
 
 def row(id: str, verdict: str, **cells: str) -> str:
-    """One measurement; each cell knows the name of its column, for a page without room for heads."""
+    """One measurement; a cell knows its column's name, for a page without room for heads."""
     cells["verdict"] = f"<strong>{verdict}</strong>"
     data = "".join(f'<td role="cell" data-name="{name}">{cells[name]}</td>' for name in COLUMNS)
     return (
