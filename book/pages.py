@@ -29,10 +29,13 @@ NEEDLESS = re.compile(
 BLOCKING = re.compile(r"<script (?!defer|data-cfasync)(?=[^>]*\bsrc=)")
 # Half of a chapter's elements are colours of code that is black anyway: names, signs, blanks.
 UNCOLOURED = re.compile(r'<span class="(?:n|nn|p|o|w)">([^<]*)</span>')
-CODE = re.compile(r'(<div class="cell_input[^>]*>\s*<div[^>]*><div[^>]*>)<pre>(.*?)</pre>', re.DOTALL)
+CODE = re.compile(
+    r'(<div class="cell_input[^>]*>\s*<div[^>]*><div[^>]*>)<pre>(.*?)</pre>', re.DOTALL
+)
 FORMULA = re.compile(
     r"([(\[“]?)(<math(?: [^>]*)?>(?:(?!</math>).)*</math>)([^\s<(\[–—]*)", re.DOTALL
 )
+PICTURE = re.compile(r'<img [^>]*src="[./]*_images/([^"]+\.png)"[^>]*>')
 PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 EXPLORER = re.compile(
     r'<div class="explorer" id="(fig-[\w-]+)">(?:(?!<div class="explorer" id=).)*?'
@@ -46,12 +49,14 @@ LARGE = 20_000  # bytes of an explorer's description that are worth a file of th
 def finish(site: Path) -> None:
     """Finish every page of a site that Sphinx has built."""
     pages = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    sizes = lighten(site)
     apart = (site / "_static" / "page.js").is_file()  # the script that can load an explorer's data
     for page in pages:
         html = page.read_text(encoding="utf8")
         for wrong, right in MENDED.items():
             html = html.replace(wrong, right)
         html = described(titled(lighter(html)))
+        html = PICTURE.sub(lambda m: f"<img{sizes[m[1]]}{m[0][4:]}", html)
         html = FORMULA.sub(unbroken, CODE.sub(measured, html))
         if page.stem == "predictions":
             html = predictions.tabulated(html)
@@ -60,11 +65,20 @@ def finish(site: Path) -> None:
         page.write_text(html, encoding="utf8")
     search.write(site, pages)
     styles.bundle(site, pages)
-    # 256 colours are more than a chart uses, and less than half the bytes.
+
+
+def lighten(site: Path) -> dict[str, str]:
+    """Make pictures light; returns for each the attributes that spare the page a jump.
+
+    256 colours are more than a chart uses, and less than half the bytes.
+    """
+    sizes = {}
     for path in site.glob("_images/*.png"):
         with Image.open(path) as picture:
             few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
+        sizes[path.name] = f' loading="lazy" width="{few.width}" height="{few.height}"'
+    return sizes
 
 
 def lighter(html: str) -> str:

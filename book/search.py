@@ -10,13 +10,17 @@ HEADING = re.compile(
     r'<section [^>]*?id="([^"]+)"[^>]*>\s*(?:<span [^>]*></span>\s*)*<h([1-4])>(.*?)</h\2>',
     re.DOTALL,
 )
-# Pictures, scripts, folded-away code's labels and the links beside headings are not read.
+# Pictures, the names of folds and the links beside headings are not read; of an explorer its task is.
 UNREAD = re.compile(
-    r"<svg.*?</svg>|<script.*?</script>|<summary.*?</summary>|<button.*?</button>"
-    r'|<a class="headerlink".*?</a>|<p class="explorer-readout".*?</p>|<nav.*?</nav>',
+    r"<svg.*?</svg>|<summary.*?</summary>|<button.*?</button>|<a class=\"headerlink\".*?</a>",
     re.DOTALL,
 )
-CODE = re.compile(r"<pre>(.*?)</pre>", re.DOTALL)
+EXPLORER = re.compile(
+    r'<div class="explorer" id=.*?(<p class="explorer-task">.*?</p>)?<div class="explorer-stage"'
+    r'.*?class="explorer-data".*?</script></div>',
+    re.DOTALL,
+)
+CODE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 SCRIPTS = ("minisearch/minisearch.js", "sections.js", "search.js")
 
 
@@ -37,7 +41,8 @@ def sections(page: Path, site: Path) -> list[dict[str, object]]:
     html = page.read_text(encoding="utf8")
     if "<article" not in html:
         return []
-    html = UNREAD.sub(" ", html[html.index("<article") : html.index("</article>")])
+    html = html[html.index("<article") : html.index("</article>")]
+    html = UNREAD.sub(" ", EXPLORER.sub(lambda m: m[1] or "", html))
     _, *pieces = HEADING.split(html)
     found, chapter = [], ""
     for anchor, level, title, body in zip(*(pieces[i::4] for i in range(4)), strict=True):

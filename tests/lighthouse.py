@@ -113,7 +113,9 @@ def main(site: str = str(SITE), *only: str) -> None:
             if only and f"{name}, {where}" not in only:
                 continue
             url = f"http://127.0.0.1:{server.server_port}/{page}.html"
-            print(f"{name + ', ' + where:22}{row(measure(url, desktop=where == 'desk'))}", flush=True)
+            print(
+                f"{name + ', ' + where:22}{row(measure(url, desktop=where == 'desk'))}", flush=True
+            )
 
 
 if __name__ == "__main__":

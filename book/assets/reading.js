@@ -31,8 +31,8 @@ if (contents) {
 const moved = [];
 addEventListener("beforeprint", () => {
   const article = document.querySelector("article.bd-article > section");
-  const folded = [...document.querySelectorAll(
-    ".bd-article .cell.tag_hide-cell, .bd-article .admonition.dropdown, .bd-article .admonition.toggle")];
+  const folded = [...document.querySelectorAll(".bd-article :is(.cell.tag_hide-cell, .admonition.dropdown)")]
+    .filter((fold) => fold.matches(".cell") || /answer|hint/i.test(fold.firstElementChild.textContent));
   if (!article || !folded.length || moved.length) return;
   const end = document.createElement("section");
   end.className = "at-the-end";
