@@ -1,7 +1,7 @@
 """Three browsers with the same verbs: open a page, run a script in it, press, click, complain.
 
-Chromium is driven by Playwright. Firefox speaks WebDriver BiDi, the W3C's protocol on a web socket, by
-itself; WebKitGTK comes with a WebDriver, the older protocol over http. Neither needs more than JSON.
+Playwright drives Chromium. A stock Firefox speaks WebDriver BiDi, the W3C's protocol on a web
+socket, and WebKitGTK brings a WebDriver, the older protocol over http: both are JSON and no more.
 """
 
 import json
@@ -215,8 +215,8 @@ LISTEN = """<script>window.complaints = [];
 class WebKit(Remote):
     """WebKitGTK's MiniBrowser over its WebDriver, on a screen in memory.
 
-    It reads a copy of the site, in ``folder``, whose pages listen for ``console.error``, errors that
-    nobody catches, and files that do not load.
+    It reads a copy of the site, in ``folder``, whose pages listen for ``console.error``, errors
+    that nobody catches, and files that do not load.
     """
 
     def __init__(self, site: Path, folder: Path):
@@ -229,7 +229,7 @@ class WebKit(Remote):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        # As root, or in a container, WebKit cannot build the sandbox that it has for strangers' pages.
+        # In a container, or as root, WebKit cannot build its sandbox; these pages are our own.
         alone = {"DISPLAY": display, "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"}
         self.driver = subprocess.Popen(
             ["WebKitWebDriver", f"--port={port}"], env={**os.environ, **alone}
