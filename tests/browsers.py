@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 WAKE = """async () => {
   await window.MathJax?.startup?.promise;
   const late = performance.now() + 20000;
-  for (const root of document.querySelectorAll('.explorer:has([data-slider])')) {
+  for (const root of document.querySelectorAll('.explorer:has(.explorer-data)')) {
     root.scrollIntoView({ block: 'center', behavior: 'instant' });
     while (!('ready' in root.dataset)) {
       if (performance.now() > late) throw Error(root.id + ' does not come alive');
@@ -32,7 +32,8 @@ WAKE = """async () => {
   }
   scrollTo({ top: 0, behavior: 'instant' });
 }"""
-KEYS = {"Home": "\ue011", "End": "\ue010"}  # as both W3C protocols write them
+# As both protocols of the W3C write them.
+KEYS = {"Home": "\ue011", "End": "\ue010", "PageDown": "\ue00f", "PageUp": "\ue00e"}
 
 
 class Visit:

@@ -8,11 +8,14 @@ from playwright.sync_api import Locator
 from tests.browsers import Visit
 from tests.conftest import PAGES, ROOT
 
-PHONES = {"390": (390, 844), "320": (320, 700)}
-CHAPTERS = [name for name in PAGES if name.startswith("notebooks/")]
-MAPS = [name for name in CHAPTERS if ".pick(" in (ROOT / f"{name}.ipynb").read_text("utf8")]
+PHONE, SMALL_PHONE, DESK = (390, 844), (320, 700), (1280, 900)
+MAPS = [
+    name
+    for name in PAGES
+    if name.startswith("notebooks/") and ".pick(" in (ROOT / f"{name}.ipynb").read_text("utf8")
+]
 
-# Whatever is not on the screen from left to right, as text.
+# What is cut off at the left or the right edge of the screen, and what scrolls sideways.
 CUT = """(width) => [...document.querySelectorAll(
   '.explorer, .explorer :is(svg, button, input, label, output), .explorer svg text')]
   .filter((part) => !part.closest('[data-actor]') && part.checkVisibility())
@@ -20,11 +23,11 @@ CUT = """(width) => [...document.querySelectorAll(
     const { left, right } = part.getBoundingClientRect();
     return left < -0.5 || right > width + 0.5;
   })
-  .map((part) => `${part.closest('.explorer').id} ${part.tagName} ${part.textContent.slice(0, 20)}`)"""
-SIDEWAYS = """() => [document.documentElement, ...document.querySelectorAll('.explorer, .explorer *')]
+  .map((part) => [part.closest('.explorer').id, part.tagName, part.textContent])"""
+SIDEWAYS = """() => [...document.querySelectorAll('.explorer *, .explorer, :has(.explorer)')]
   .filter((part) => part.scrollWidth > part.clientWidth + 1)
   .filter((part) => ['auto', 'scroll'].includes(getComputedStyle(part).overflowX))
-  .map((part) => `${part.closest('.explorer')?.id} ${part.className}`)"""
+  .map((part) => [part.closest('.explorer')?.id, part.className])"""
 # Height of the letters in pixels, as painted; an exponent goes with the line it stands on.
 SMALL = """(least) => [...document.querySelectorAll('.explorer svg text')]
   .filter((text) => text.textContent.trim())
@@ -32,8 +35,8 @@ SMALL = """(least) => [...document.querySelectorAll('.explorer svg text')]
     const { a, b, c, d } = text.getScreenCTM(), zoom = Math.sqrt(Math.abs(a * d - b * c));
     const sizes = [text, ...text.querySelectorAll('tspan')].filter((part) =>
       [...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
-    return [zoom * Math.max(...sizes.map((part) => parseFloat(getComputedStyle(part).fontSize))),
-      text.closest('.explorer').id, text.textContent];
+    const size = zoom * Math.max(...sizes.map((n) => parseFloat(getComputedStyle(n).fontSize)));
+    return [Math.round(10 * size) / 10, text.closest('.explorer').id, text.textContent];
   })
   .filter(([size]) => size < least)"""
 # Each panel of an explorer comes to the top of the screen; which controls can then not be touched?
@@ -51,60 +54,75 @@ TAPPED = """(least) => [...document.querySelectorAll(
   .map((part) => [part.closest('.explorer').id, part.textContent,
     part.getBoundingClientRect().width, part.getBoundingClientRect().height])
   .filter(([, , width, height]) => width < least || height < least)"""
+RING = "(x, y) => document.elementFromPoint(x, y)?.matches('.explorer-pick > i')"
+THERE = "(id) => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 200"
 STANDS = """(map) => [...map.closest('.explorer').querySelectorAll('[data-slider]'), map].map(
   (part) => part.type === 'radio' ? part.checked : part.value ?? part.ariaValueText).join()"""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(name, width) for name in PAGES for width in PHONES],
-    ids=lambda param: "-".join(param),
-)
+@pytest.fixture(scope="module", params=PAGES)
 def phone(browser, files, request) -> Iterator[Visit]:
-    """One page on one phone, loaded once for all that is asked of it."""
-    name, width = request.param
-    with hold(browser, files, *PHONES[width]) as visit:
-        visit.open(name)
+    """One page on a phone, loaded once for all that is asked of it."""
+    with hold(browser, files) as visit:
+        visit.open(request.param)
         yield visit
 
 
-def hold(browser, address: str, width: int, height: int) -> Visit:
+def hold(browser, address: str) -> Visit:
     """A phone in the hand."""
-    return Visit(browser, address, width, height, has_touch=True, is_mobile=True)
+    return Visit(browser, address, *PHONE, has_touch=True, is_mobile=True)
+
+
+def turn(visit: Visit, size: tuple[int, int]) -> None:
+    """The same page on a screen of another size, from its top."""
+    visit.page.set_viewport_size({"width": size[0], "height": size[1]})
+    visit.run("() => scrollTo({ top: 0, behavior: 'instant' })")
 
 
 def explorers(visit: Visit) -> list[Locator]:
-    """Those with sliders."""
-    return visit.page.locator(".explorer:has([data-slider])").all()
+    """Those that move: not the pictures."""
+    return visit.page.locator(".explorer:has(.explorer-data)").all()
 
 
-def test_nothing_is_wider_than_the_screen(phone):
-    width = phone.page.viewport_size["width"]
-    assert phone.run("() => document.documentElement.scrollWidth") <= width
-    assert phone.run(CUT, width) == []
+@pytest.mark.parametrize("size", [PHONE, SMALL_PHONE], ids=str)
+def test_nothing_is_wider_than_the_screen(phone, size):
+    turn(phone, size)
+    assert phone.run("() => document.documentElement.scrollWidth") <= size[0]
+    assert phone.run(CUT, size[0]) == []
     assert phone.run(SIDEWAYS) == []
 
 
-def test_text_in_pictures_has_nine_pixels(phone):
-    least = 9 if phone.page.viewport_size["width"] == 390 else 7
-    assert phone.run(SMALL, least) == []
-
-
-def test_the_sliders_are_in_sight_with_every_panel(phone):
+@pytest.mark.parametrize("size", [PHONE, SMALL_PHONE], ids=str)
+def test_the_sliders_are_in_sight_with_every_panel(phone, size):
+    turn(phone, size)
     for explorer in explorers(phone):
         assert explorer.evaluate(UNDOCKED) == []
         controls = explorer.locator(".explorer-controls").bounding_box()
-        assert controls["height"] <= phone.page.viewport_size["height"] / 2, "no room for a picture"
+        assert controls["height"] <= size[1] / 2, "no room for a picture"
+
+
+def test_text_in_pictures_has_nine_pixels(phone):
+    turn(phone, PHONE)
+    assert phone.run(SMALL, 9) == []
 
 
 def test_what_is_tapped_has_44_pixels(phone):
+    turn(phone, PHONE)
     assert phone.run(TAPPED, 44) == []
 
 
-@pytest.fixture(params=MAPS)
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=str)
+def test_a_chapter_has_something_to_touch_in_its_first_two_screens(phone, size):
+    turn(phone, size)
+    tops = [explorer.bounding_box()["y"] for explorer in explorers(phone)]
+    if "/notebooks/" in phone.page.url:
+        assert tops[0] < 2 * size[1]
+
+
+@pytest.fixture(scope="module", params=MAPS)
 def maps(browser, files, request) -> Iterator[tuple[Visit, list[Locator]]]:
     """A page with maps whose marker sets sliders."""
-    with hold(browser, files, *PHONES["390"]) as visit:
+    with hold(browser, files) as visit:
         found = visit.open(request.param).locator(".explorer-pick").all()
         assert found
         yield visit, found
@@ -129,6 +147,14 @@ def drag(visit: Visit, start: tuple[float, float], by: tuple[float, float]) -> N
     visit.page.wait_for_timeout(100)
 
 
+def beside(visit: Visit, place: Locator) -> tuple[float, float]:
+    """A place on a map, which comes to the middle of the screen, far from its marker."""
+    x, y = middle(visit, place)
+    box, ring = place.bounding_box(), place.locator("i").bounding_box()
+    far = 0.35 * box["width"]
+    return (x + far if ring["x"] + ring["width"] / 2 < x else x - far), y
+
+
 def scrolled(visit: Visit) -> float:
     return visit.run("() => scrollY")
 
@@ -136,38 +162,32 @@ def scrolled(visit: Visit) -> float:
 def test_a_swipe_over_a_map_scrolls_the_page_and_moves_nothing(maps):
     visit, found = maps
     for place in found:
-        x, y = middle(visit, place)
-        box, ring = place.bounding_box(), place.locator("i").bounding_box()
-        # On the half of the map where the marker is not.
-        side = 0.85 if ring["x"] + ring["width"] / 2 < x else 0.15
+        start = beside(visit, place)
         before, stood = scrolled(visit), place.evaluate(STANDS)
-        drag(visit, (box["x"] + side * box["width"], y), (0, -150))
+        drag(visit, start, (0, -150))
         assert scrolled(visit) - before > 75
         assert place.evaluate(STANDS) == stood
+
+
+def test_a_tap_on_a_map_sets_its_sliders(maps):
+    visit, found = maps
+    for place in found:
+        spot = beside(visit, place)
+        stood = place.evaluate(STANDS)
+        visit.page.touchscreen.tap(*spot)
+        assert place.evaluate(STANDS) != stood
 
 
 def test_a_finger_drags_the_marker_of_a_map(maps):
     visit, found = maps
     for place in found:
         x, _ = middle(visit, place)
-        ring = place.locator("i")
-        at = ring.bounding_box()
-        start = (at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        ring = place.locator("i").bounding_box()
+        start = (ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
         before, stood = scrolled(visit), place.evaluate(STANDS)
         drag(visit, start, (80 if start[0] < x else -80, 0))
         assert place.evaluate(STANDS) != stood
         assert scrolled(visit) == before, "the page scrolled under the finger"
-
-
-def test_a_tap_on_a_map_sets_its_sliders(maps):
-    visit, found = maps
-    for place in found:
-        x, y = middle(visit, place)
-        box, ring = place.bounding_box(), place.locator("i").bounding_box()
-        side = 0.85 if ring["x"] + ring["width"] / 2 < x else 0.15
-        stood = place.evaluate(STANDS)
-        visit.page.touchscreen.tap(box["x"] + side * box["width"], y)
-        assert place.evaluate(STANDS) != stood
 
 
 def test_a_marker_is_wide_enough_for_a_finger(maps):
@@ -175,15 +195,14 @@ def test_a_marker_is_wide_enough_for_a_finger(maps):
     for place in found:
         x, y = middle(visit, place.locator("i"))
         for dx in (-21, 21):
-            assert visit.run(
-                "(x, y) => document.elementFromPoint(x, y)?.matches('.explorer-pick > i')", x + dx, y
-            )
+            assert visit.run(RING, x + dx, y)
 
 
-@pytest.mark.parametrize("size", [(1280, 900), (1366, 768), (390, 844)], ids=str)
+@pytest.mark.parametrize("size", [DESK, (1366, 768), PHONE], ids=str)
 def test_the_front_page_shows_a_picture_and_its_sliders_without_scrolling(browser, files, size):
-    with Visit(browser, files, *size, has_touch=size[0] < 400, is_mobile=size[0] < 400) as visit:
-        explorer = visit.open(PAGES[0]).locator(".explorer:has([data-slider])").first
+    with Visit(browser, files, *size, is_mobile=size == PHONE, has_touch=size == PHONE) as visit:
+        visit.open(PAGES[0])
+        explorer = explorers(visit)[0]
         picture = explorer.locator(".explorer-stage").bounding_box()
         rows = [row.bounding_box() for row in explorer.locator(".explorer-row").all()]
         assert len(rows) >= 2
@@ -191,25 +210,11 @@ def test_the_front_page_shows_a_picture_and_its_sliders_without_scrolling(browse
         assert max(row["y"] + row["height"] for row in rows) <= size[1]
 
 
-@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=str)
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_has_something_to_touch_in_its_first_two_screens(browser, files, name, size):
-    with Visit(browser, files, *size) as visit:
-        first = visit.open(name).locator(".explorer:has([data-slider])").first
-        assert first.bounding_box()["y"] < 2 * size[1]
-
-
 def test_the_way_back_to_an_address_with_positions_leads_to_where_one_was(browser, address):
     with Visit(browser, address) as visit:
-        page = visit.open("notebooks/03_mini_batches")
-        slider = page.locator(".explorer input[type=range]").first
-        explorer = slider.locator("xpath=ancestor::*[contains(@class, 'explorer')][@id]")
-        fragment = f"#{explorer.get_attribute('id')}?{slider.get_attribute('data-slider')}=1"
-        page.goto("about:blank")
-        page.goto(f"{address}/notebooks/03_mini_batches.html{fragment}")
-        page.wait_for_timeout(500)
-        assert -5 < explorer.bounding_box()["y"] < 200, "the address leads to its explorer"
-
+        page = visit.page
+        page.goto(f"{address}/notebooks/03_mini_batches.html#fig-batches?batch-size=1")
+        page.wait_for_function(THERE, arg="fig-batches")
         heading = page.locator("section h2").last
         heading.evaluate("h => h.scrollIntoView({ block: 'center', behavior: 'instant' })")
         page.wait_for_timeout(500)
