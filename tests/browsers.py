@@ -136,6 +136,13 @@ class Remote:
         raise NotImplementedError
 
 
+# Firefox says nothing of a file that is not there.
+NOT_FOUND = """() => addEventListener("error", ({ target }) => {
+  const url = target.src ?? target.href;
+  if (url) console.error("not found: " + url);
+}, true)"""
+
+
 class Firefox(Remote):
     """A stock Firefox, headless, over WebDriver BiDi."""
 
@@ -155,7 +162,8 @@ class Firefox(Remote):
         )
         self.sent = 0
         self.send("session.new", capabilities={})
-        self.send("session.subscribe", events=["log.entryAdded", "network.fetchError"])
+        self.send("session.subscribe", events=["log.entryAdded"])
+        self.send("script.addPreloadScript", functionDeclaration=NOT_FOUND)
         self.context = self.send("browsingContext.getTree")["contexts"][0]["context"]
         self.tell("browsingContext.setViewport", viewport={"width": 1280, "height": 900})
 
@@ -164,11 +172,8 @@ class Firefox(Remote):
         self.sent += 1
         self.socket.send(json.dumps({"id": self.sent, "method": method, "params": params}))
         while (answer := json.loads(self.socket.recv())).get("id") != self.sent:
-            event = answer["params"]
-            if answer["method"] == "network.fetchError":
-                self.complaints.append(f"not found: {event['request']['url']}")
-            elif event["level"] == "error":
-                self.complaints.append(f"console: {event['text']}")
+            if answer["params"]["level"] == "error":
+                self.complaints.append(f"console: {answer['params']['text']}")
         if answer["type"] == "error":
             raise RuntimeError(f"{method}: {answer['message']}")
         return answer["result"]
