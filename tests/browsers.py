@@ -4,20 +4,22 @@ Playwright drives Chromium. A stock Firefox speaks WebDriver BiDi, the W3C's pro
 socket, and WebKitGTK brings a WebDriver, the older protocol over http: both are JSON and no more.
 """
 
+import atexit
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import websocket
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
+
+T = TypeVar("T")
 
 # Formulas stand, and every explorer works: it comes alive when it nears the screen.
 WAKE = """async () => {
@@ -148,17 +150,14 @@ class Firefox(Remote):
 
     def __init__(self, program: str, profile: Path, address: str):
         super().__init__(address)
-        port = ("--remote-debugging-port", "0")
-        self.process = subprocess.Popen(
-            [program, "--headless", "--no-remote", "--profile", profile, *port],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        port = free_port()
+        self.process = start(
+            *(program, "--headless", "--no-remote", "--profile", str(profile)),
+            *("--remote-debugging-port", str(port)),
         )
-        said = iter(self.process.stderr or ())
-        where = next(m[0] for line in said if (m := re.search(r"ws://\S+", line)))
-        self.socket = websocket.create_connection(
-            f"{where}/session", timeout=60, suppress_origin=True
+        url = f"ws://127.0.0.1:{port}/session"
+        self.socket = patiently(
+            lambda: websocket.create_connection(url, timeout=60, suppress_origin=True)
         )
         self.sent = 0
         self.send("session.new", capabilities={})
@@ -232,17 +231,11 @@ class WebKit(Remote):
             page.write_text(html.replace("<head>", f"<head>{LISTEN}", 1), encoding="utf8")
         super().__init__(folder.as_uri())
         self.screen, display = open_screen()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         # In a container, or as root, WebKit cannot build its sandbox; these pages are our own.
         alone = {"DISPLAY": display, "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"}
-        self.driver = subprocess.Popen(
-            ["WebKitWebDriver", f"--port={port}"], env={**os.environ, **alone}
-        )
-        wait_for(port)
-        self.session = f"http://127.0.0.1:{port}/session"
-        self.session += "/" + self.send("", capabilities={})["sessionId"]
+        self.port, self.session = free_port(), ""
+        self.driver = start("WebKitWebDriver", f"--port={self.port}", env={**os.environ, **alone})
+        self.session = "/" + patiently(lambda: self.send("", capabilities={}))["sessionId"]
         self.send("/window/rect", x=0, y=0, width=1280, height=1000)
 
     @property
@@ -255,13 +248,14 @@ class WebKit(Remote):
 
     def send(self, command: str, verb: str = "POST", **params: object) -> Any:
         """A command's answer."""
-        body = json.dumps(params).encode() if verb == "POST" else None
-        request = urllib.request.Request(self.session + command, body, method=verb)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{command}: {error.read().decode()}") from None
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        body = json.dumps(params) if verb == "POST" else None
+        connection.request(verb, f"/session{self.session}{command}", body)
+        with connection.getresponse() as answer:
+            said = json.load(answer)["value"]
+        if answer.status != 200:
+            raise RuntimeError(f"{command}: {said['error']}: {said['message']}")
+        return said
 
     def go(self, url: str) -> None:
         self.send("/url", url=url)
@@ -280,28 +274,37 @@ class WebKit(Remote):
             process.wait(30)
 
 
+def start(*command: str, **settings: Any) -> subprocess.Popen:
+    """A program that says nothing, and that ends with the tests at the latest."""
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **silent, **settings)
+    atexit.register(process.kill)
+    return process
+
+
 def open_screen() -> tuple[subprocess.Popen, str]:
     """A screen that exists only in memory, and its name."""
     read, write = os.pipe()
     size = ("-screen", "0", "1400x1200x24")
-    screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-nolisten", "tcp", *size],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
+    screen = start("Xvfb", "-displayfd", str(write), "-nolisten", "tcp", *size, pass_fds=[write])
     os.close(write)
     with os.fdopen(read) as said:
         return screen, f":{said.readline().strip()}"
 
 
-def wait_for(port: int) -> None:
-    """Until somebody listens there."""
-    late = time.monotonic() + 30
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def patiently(attempt: Callable[[], T], seconds: float = 30) -> T:
+    """What comes of an attempt once the program that it turns to listens."""
+    late = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except ConnectionRefusedError:
+            return attempt()
+        except (OSError, websocket.WebSocketException):
             if time.monotonic() > late:
                 raise
             time.sleep(0.05)
