@@ -1,7 +1,7 @@
 """Formulas as MathML, written while the book is built: a page needs no script to show them.
 
-A Sphinx extension. Temml (book/temml, MIT) turns the LaTeX into MathML; it is JavaScript and runs in
-the Node.js that comes with requirements.txt. LaTeX that Temml does not know is a warning.
+A Sphinx extension. Temml (book/temml, MIT) turns the LaTeX into MathML; it is JavaScript and runs
+in the Node.js that comes with requirements.txt. LaTeX that Temml does not know is a warning.
 """
 
 import atexit
@@ -31,7 +31,7 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
   console.log(JSON.stringify(answer));
 });
 """
-# A sign that stands for a letter, such as ∇ or an asterisk, has no space around it: WebKit is told so.
+# A sign that stands for a letter, such as ∇ or an asterisk, has no space around it; WebKit is told.
 LETTER = '<mo form="prefix" stretchy="false"'
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def converter() -> subprocess.Popen:
 
 @cache
 def mathml(tex: str, displayed: bool = False) -> str:
-    """The ``<math>`` element for a formula in LaTeX. Raises ``ValueError`` for LaTeX it cannot read."""
+    """The ``<math>`` element of a formula. Raises ``ValueError`` for LaTeX it cannot read."""
     process = converter()
     assert process.stdin and process.stdout
     print(json.dumps([tex, displayed]), file=process.stdin, flush=True)

@@ -19,8 +19,8 @@ NEEDLESS = re.compile(
     r'<meta name="viewport" content="width=device-width, initial-scale=1" ?/>\s*'
     r'|<meta name="docsearch:[^>]*>\s*'
     r'|<link rel="preload" as="script"[^>]*>\s*'
-    r'|<script[^>]* src="[^"]*(?:fontawesome|searchtools|language_data|searchindex|design-tabs|doctools|sphinx_highlight)\.js'
-    r"[^>]*></script>\s*"
+    r'|<script[^>]* src="[^"]*(?:fontawesome|searchtools|language_data|searchindex|design-tabs'
+    r"|doctools|sphinx_highlight)\.js[^>]*></script>\s*"
     r"|<script>\s*// Activate the search field.*?</script>\s*"
     r"|<script>DOCUMENTATION_OPTIONS\.[^<]*</script>\s*",
     re.DOTALL,
@@ -50,7 +50,6 @@ def finish(site: Path) -> None:
     """Finish every page of a site that Sphinx has built."""
     pages = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
     sizes = lighten(site)
-    apart = (site / "_static" / "page.js").is_file()  # the script that can load an explorer's data
     for page in pages:
         html = page.read_text(encoding="utf8")
         for wrong, right in MENDED.items():
@@ -60,8 +59,7 @@ def finish(site: Path) -> None:
         html = FORMULA.sub(unbroken, CODE.sub(measured, html))
         if page.stem == "predictions":
             html = predictions.tabulated(html)
-        if apart:
-            html = unloaded(html, page, site)
+        html = unloaded(html, page, site)
         page.write_text(html, encoding="utf8")
     search.write(site, pages)
     styles.bundle(site, pages)

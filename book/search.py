@@ -10,7 +10,7 @@ HEADING = re.compile(
     r'<section [^>]*?id="([^"]+)"[^>]*>\s*(?:<span [^>]*></span>\s*)*<h([1-4])>(.*?)</h\2>',
     re.DOTALL,
 )
-# Pictures, the names of folds and the links beside headings are not read; of an explorer its task is.
+# Pictures, folds' names and the links beside headings are not read; of an explorer its task is.
 UNREAD = re.compile(
     r"<svg.*?</svg>|<summary.*?</summary>|<button.*?</button>|<a class=\"headerlink\".*?</a>",
     re.DOTALL,

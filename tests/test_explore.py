@@ -188,7 +188,7 @@ def test_a_negative_number_has_a_minus_in_the_sentence_and_a_hyphen_in_the_code(
     show.readout("moves {move:.1e}", move=-0.25)
     show.pytorch("w.add_({move})", move=-0.25)
 
-    assert ">moves −2.5e−01<" in show.html()
+    assert ">moves −2.5·10⁻¹<" in show.html()
     assert ">w.add_(-0.25)<" in show.html()
 
 

@@ -82,6 +82,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         '<meta name="viewport" content="width=device-width">'
         f'<link rel="stylesheet" href="{(STATIC / "explorer.css").as_uri()}">'
         f'<script src="{(STATIC / "explorer.js").as_uri()}"></script>'
+        f'<script src="{(STATIC / "page.js").as_uri()}"></script>'
         "<style>html { background: #fff; color: #222; font: 16px sans-serif }"
         "html[data-theme=dark] { background: #121212; color: #ddd } body { margin: 12px }</style>"
         f"<body>{body}</body></html>",

@@ -23,11 +23,12 @@ from gdlib.explore.arguments import (
     shown,
 )
 from gdlib.explore.page import Page
+from gdlib.explore.picture import Picture
 from gdlib.explore.sliders import LIMIT, fit, index_of, make_sliders
 from gdlib.explore.stage import check_axes
 from gdlib.palette import COLORS, CURVES
 
-__all__ = ["Explorer"]
+__all__ = ["Explorer", "Picture"]
 
 
 class Explorer:
@@ -133,8 +134,13 @@ class Explorer:
         palette = np.vstack([colors(range(255), bytes=True), [0, 0, 0, 0]])
         self._add(Image(ax, np.where(there, levels, 255).astype(int), palette.astype(np.uint8)))
 
-    def pick(self, ax: Axes, x: str | None = None, y: str | None = None) -> None:
-        """A marker at the values of one or two sliders; the reader moves it to set them."""
+    def pick(
+        self, ax: Axes, x: str | None = None, y: str | None = None, *, alone: bool = False
+    ) -> None:
+        """A marker at the values of one or two sliders; the reader moves it to set them.
+
+        ``alone``: it stands in place of these sliders, which get no rows of their own.
+        """
         check_axes(self.figure, ax)
         if x is None and y is None:
             raise ValueError("pick needs the name of a slider for x, for y or for both")
@@ -143,7 +149,7 @@ class Explorer:
         places = [None if n is None else index_of(n, self.sliders, "pick") for n in (x, y)]
         if x == y:
             raise ValueError(f"pick needs two different sliders, got {x!r} for both x and y")
-        self.picks.append(Pick(ax, *places))
+        self.picks.append(Pick(ax, places[0], places[1], bool(alone)))
         self._forget()
 
     def readout(self, template: str, **fields: object) -> None:

@@ -14,10 +14,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import imsave
 
-from gdlib.explore.arguments import VALUES, as_array, as_text
+from gdlib.explore.arguments import VALUES, as_array, as_text, written
 from gdlib.explore.pack import Payload
 from gdlib.explore.sliders import LIMIT, Slider, fit, known
 from gdlib.explore.stage import frame, ink, keep_near, to_svg
+
+HUGE = 1e12  # what is larger has blown up: its digits say nothing
 
 
 @dataclass(frozen=True)
@@ -147,17 +149,19 @@ class Pick:
     axes: Axes
     x: int | None
     y: int | None
+    alone: bool = False
 
     def pack(self, sliders: Sequence[Slider]) -> dict[str, object]:
         """What the browser's script needs to move the marker."""
         places = [self._places(sliders, which) for which in (0, 1)]
         return {"sliders": [self.x, self.y], "places": places}
 
-    def html(self, sliders: Sequence[Slider], width: float, height: float) -> str:
-        """The marker at the first position, in an area that covers the axes."""
-        box = [
-            100 * v / whole for v, whole in zip(frame(self.axes), [width, height] * 2, strict=True)
-        ]
+    def html(self, sliders: Sequence[Slider], panel: tuple[float, float, float, float]) -> str:
+        """The marker at the first position, in an area that covers the axes in their panel."""
+        x, y, wide, high = frame(self.axes)
+        left, top, width, height = panel
+        shares = [(x - left) / width, (y - top) / height, wide / width, high / height]
+        box = [100 * share for share in shares]
         mine = [sliders[i] for i in (self.x, self.y) if i is not None]
         rows = [self._places(sliders, which) for which in (0, 1)]
         at = [
@@ -168,7 +172,7 @@ class Pick:
         kind = "point" if len(mine) == 2 else "column" if self.y is None else "row"
         return (
             f'<div class="explorer-pick {kind}" role="slider" tabindex="0" '
-            f'aria-label="{escape(names)}: arrow keys move the marker" '
+            f'aria-label="{escape(names)}: arrow keys, Home and End move the marker" '
             f'aria-valuemin="0" aria-valuemax="{len(mine[0].values) - 1}" '
             f'aria-valuenow="{mine[0].start}" style="left:{box[0]:.3f}%;top:{box[1]:.3f}%;'
             f'width:{box[2]:.3f}%;height:{box[3]:.3f}%">'
@@ -270,6 +274,8 @@ def _texts(values: np.ndarray, spec: str, name: str, what: str) -> tuple[list[st
 def _format(value: object, spec: str, otherwise: str, what: str) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return otherwise or {"inf": "∞", "-inf": "−∞", "nan": "NaN"}[str(value)]
+    if isinstance(value, float) and abs(value) > HUGE:
+        return otherwise or ("more than 10¹²" if value > 0 else "less than −10¹²")
     text = format(value, spec)
-    # Code keeps its hyphens, and so do words.
-    return text.replace("-", "−") if what == "readout" and not isinstance(value, str) else text
+    # Code keeps its hyphens and its e-05, and so do words.
+    return written(text) if what == "readout" and not isinstance(value, str) else text

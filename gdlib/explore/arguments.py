@@ -13,11 +13,22 @@ REAL, VALUES = "real numbers", "numbers or strings"
 KINDS = {REAL: "biuf", VALUES: "biufU"}  # numpy's letters for them
 UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def shown(value: object) -> str:
     """A value in an error: one line, and not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def written(number: str) -> str:
+    """A number as people write it: 2·10⁻⁵ for 2e-05, and a minus for a hyphen."""
+    digits, _, power = number.partition("e")
+    if power and digits[-1:].isdigit():
+        raised = str(int(power)).translate(RAISED)
+        number = f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
+    return number.replace("-", "−")
 
 
 def as_text(value: object, what: str) -> str:

@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 
 from gdlib.explore.actors import Image, Part
 from gdlib.explore.pack import Payload
-from gdlib.explore.stage import FAR, check_axes, draw_stage, frame, size
+from gdlib.explore.sliders import Slider
+from gdlib.explore.stage import FAR, Panel, canvas, check_axes, draw_stage, frame, size, svg
 
 if TYPE_CHECKING:
     from gdlib.explore import Explorer
 
 SCALES = (8, 4, 2)  # steps to a point (1/72 inch): the finest one that fits the budget
 BUDGET = 200_000  # bytes of numbers; a page's figure has 300 KB, picture and texts included
-NARROW = 0.9  # CSS pixels to a point below which text gets too small: the stage then scrolls
 
 
 class Page:
@@ -33,7 +33,7 @@ class Page:
         self.start = [s.start for s in self.sliders]
         for actor in (*explorer.marks, *explorer.picks):
             check_axes(explorer.figure, actor.axes)  # they may have been removed since
-        self.static = draw_stage(explorer.figure, self.prefix)  # first: it settles the layout
+        self.panels = draw_stage(explorer.figure, self.prefix)  # first: it settles the layout
         for scale in self._scales():
             self._pack(scale)
             if len(self.data) <= BUDGET:
@@ -43,7 +43,7 @@ class Page:
         """The page's version, complete."""
         meta = json.dumps(self.meta, ensure_ascii=False, separators=(",", ":"))
         data = base64.b64encode(self.data).decode()
-        buttons = self.play_button() + button("reset", "Reset") + button("link", "Copy link")
+        buttons = button("reset", "Reset") + button("link", "Copy link")
         return (
             f'<div class="explorer" id="{self.id}">'
             f"{self.top()}{self._controls()}{self.bottom(buttons)}"
@@ -61,7 +61,7 @@ class Page:
         """Task and stage."""
         task = self.explorer.task
         tried = f'<p class="explorer-task"><b>Try</b> {escape(task)}</p>' if task else ""
-        return f'{tried}<div class="explorer-stage">{self._canvas()}</div>'
+        return f"{tried}{self._stage()}"
 
     def bottom(self, buttons: str = "") -> str:
         """Sentences, and a row of buttons where there is one."""
@@ -85,7 +85,14 @@ class Page:
 
     def play_button(self) -> str:
         """The button of the slider that plays, if one does."""
-        return "" if self.explorer.playing is None else button("play", "Play")
+        if self.explorer.playing is None:
+            return ""
+        return button("play", "▶", f"Play {self.sliders[self.explorer.playing].name}")
+
+    def shown(self) -> list[tuple[int, Slider]]:
+        """The sliders that have a row, with their numbers: all but those that a marker replaces."""
+        alone = {i for pick in self.explorer.picks if pick.alone for i in (pick.x, pick.y)}
+        return [(i, slider) for i, slider in enumerate(self.sliders) if i not in alone]
 
     def _scales(self) -> list[int]:
         """Those at which the furthest point of this figure still fits 16 bits."""
@@ -120,31 +127,35 @@ class Page:
             "texts": texts, "channels": payload.specs,
         }  # fmt: skip
 
-    def _canvas(self) -> str:
-        width, height = size(self.explorer.figure)
-        picks = "".join(pick.html(self.sliders, width, height) for pick in self.explorer.picks)
+    def _stage(self) -> str:
+        drawn = []
+        for number, panel in enumerate(self.panels):
+            picks = [pick for pick in self.explorer.picks if pick.axes in panel.axes]
+            alt = self.explorer.alt if number == 0 else ""
+            markers = "".join(pick.html(self.sliders, panel.box) for pick in picks)
+            drawn.append((panel, svg(panel, alt, *self._moving(panel)) + markers))
+        return canvas(self.explorer.figure, drawn)
+
+    def _moving(self, panel: Panel) -> tuple[str, str]:
+        """What moves in a panel: images, which lie under the axes' own drawing, and the others."""
         images, actors = [], []
         for i, mark in enumerate(self.explorer.marks):
             packed = self.meta["actors"][i]
+            if mark.axes not in panel.axes:
+                continue
             if isinstance(mark, Image):
                 images.append(mark.svg(i, self._slice(packed["v"])))
             else:
                 points, clip = self._points(packed), self._clip(mark.axes)
                 actors.append(mark.svg(i, points, self.scale, clip))
-        # Images lie under the axes' own drawing, everything else that moves lies above it.
-        return (
-            f'<div class="explorer-canvas" style="min-width:{min(width * NARROW, 640):.0f}px;'
-            f'max-width:{width * 4 / 3:.0f}px"><svg role="img" '
-            f'aria-label="{escape(self.explorer.alt)}" viewBox="0 0 {width:g} {height:g}" '
-            f'fill="currentColor"><defs>{self._clips()}</defs>{"".join(images)}\n{self.static}\n'
-            f"{''.join(actors)}</svg>{picks}</div>"
-        )
+        return f"<defs>{self._clips(panel)}</defs>{''.join(images)}", "".join(actors)
 
     def _clip(self, axes: Axes) -> str:
         return f"{self.prefix}clip{self.explorer.figure.axes.index(axes)}"
 
-    def _clips(self) -> str:
-        used = {self._clip(mark.axes): frame(mark.axes) for mark in self.explorer.marks}
+    def _clips(self, panel: Panel) -> str:
+        moving = [mark.axes for mark in self.explorer.marks if mark.axes in panel.axes]
+        used = {self._clip(axes): frame(axes) for axes in moving}
         return "".join(
             f'<clipPath id="{clip}{name}"><rect x="{x - more:.2f}" y="{y - more:.2f}" '
             f'width="{w + 2 * more:.2f}" height="{h + 2 * more:.2f}"/></clipPath>'
@@ -172,18 +183,42 @@ class Page:
 
     def _controls(self) -> str:
         rows = "".join(
-            f'<label class="explorer-row"><span>{escape(s.name)}</span><input type="range" min="0" '
-            f'max="{len(s.values) - 1}" value="{s.start}" data-slider="{s.slug}" '
-            f'aria-valuetext="{escape(s.labels[s.start])}" autocomplete="off" disabled>'
-            f"<output>{escape(s.labels[s.start])}</output></label>"
-            for s in self.sliders
+            f'<div class="explorer-row"{_group(slider)}>'
+            + (self._chips(slider) if slider.is_choice else self._slider(slider))
+            + (self.play_button() if i == self.explorer.playing else "")
+            + "</div>"
+            for i, slider in self.shown()
         )
         return f'<div class="explorer-controls">{rows}</div>'
 
+    def _slider(self, slider: Slider) -> str:
+        name, now = f"{self.prefix}{slider.slug}", escape(slider.labels[slider.start])
+        first, last = escape(slider.labels[0]), escape(slider.labels[-1])
+        return (
+            f'<label for="{name}">{escape(slider.name)}</label><span class="explorer-track" '
+            f'data-first="{first}" data-last="{last}"><input type="range" id="{name}" min="0" '
+            f'max="{len(slider.values) - 1}" value="{slider.start}" data-slider="{slider.slug}" '
+            f'aria-valuetext="{now}" autocomplete="off" disabled></span><output>{now}</output>'
+        )
 
-def button(what: str, text: str) -> str:
-    """A button that the script brings to life."""
-    return f'<button type="button" data-do="{what}" disabled>{text}</button>'
+    def _chips(self, slider: Slider) -> str:
+        chips = "".join(
+            f'<label><input type="radio" name="{self.prefix}{slider.slug}" value="{position}" '
+            f'data-slider="{slider.slug}" autocomplete="off" disabled'
+            f"{' checked' if position == slider.start else ''}><span>{escape(text)}</span></label>"
+            for position, text in enumerate(slider.labels)
+        )
+        return f'<span>{escape(slider.name)}</span><div class="explorer-chips">{chips}</div>'
+
+
+def _group(slider: Slider) -> str:
+    return f' role="radiogroup" aria-label="{escape(slider.name)}"' if slider.is_choice else ""
+
+
+def button(what: str, text: str, name: str = "") -> str:
+    """A button that the script brings to life; ``name`` says what a sign such as ▶ does."""
+    label = f' aria-label="{escape(name)}"' if name else ""
+    return f'<button type="button" data-do="{what}"{label} disabled>{text}</button>'
 
 
 def _json(text: str) -> str:

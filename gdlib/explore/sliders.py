@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdlib.explore.arguments import VALUES, as_array, as_number, as_text, shown
+from gdlib.explore.arguments import VALUES, as_array, as_number, as_text, shown, written
 
 LIMIT = 65_535  # positions and texts are sent as 16-bit numbers
 
@@ -37,9 +37,14 @@ class Slider:
         }  # fmt: skip
 
     @property
+    def is_choice(self) -> bool:
+        """Whether its values are few enough to stand side by side, to be chosen with one tap."""
+        return len(self.values) <= (6 if isinstance(self.values[0], str) else 4)
+
+    @property
     def is_log(self) -> bool:
         """Whether the values are floats that grow by a constant ratio, as ``logspace`` does."""
-        if len(self.values) < 3 or not all(isinstance(v, float) and v > 0 for v in self.values):
+        if self.is_choice or not all(isinstance(v, float) and v > 0 for v in self.values):
             return False
         steps = np.diff(np.log(np.array(self.values)))
         return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-4))
@@ -109,11 +114,11 @@ def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
 
 
 def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
-    """The shortest texts of three digits or more that tell all values apart."""
+    """The shortest texts of two digits or more that tell all values apart."""
     if not isinstance(values[0], float):
         return tuple(str(v) for v in values)
-    for digits in range(3, 18):
-        labels = tuple(f"{v:.{digits}g}" for v in values)
+    for digits in range(2, 18):
+        labels = tuple(written(f"{v:.{digits}g}") for v in values)
         if len(set(labels)) == len(values):
             break
     return labels

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
+from html import escape
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -16,6 +18,8 @@ from gdlib.explore.arguments import shown
 from gdlib.palette import COLORS, CURVES
 
 TWINS = [COLORS[role].lower() for role in CURVES]  # in explorer.css: --explorer-0, -1, …
+PANEL = "panel-"  # the ids by which the axes are found again in matplotlib's SVG
+MANY = 2000  # points of a drawing that is sent as a picture, as their text would be heavy
 FAR = 3000.0  # points further than this from their axes are drawn at this distance, off the picture
 
 
@@ -29,25 +33,118 @@ def check_axes(figure: Figure, ax: object) -> None:
         raise TypeError(f"an Explorer draws in rectilinear axes, got {ax.name!r}")
 
 
-def draw_stage(figure: Figure, prefix: str) -> str:
-    """The figure as SVG: ink follows the page's text colour, every id starts with ``prefix``.
+@dataclass(frozen=True)
+class Panel:
+    """An axes with all that hangs on it, and its box in the figure: left, top, width, height."""
+
+    axes: list[Axes]
+    box: tuple[float, float, float, float]
+    static: str
+
+
+def draw_stage(figure: Figure, prefix: str) -> list[Panel]:
+    """The figure as SVG, by panels; ink follows the page's text, every id starts with ``prefix``.
 
     Text stays text, so that it can be searched, read aloud and printed. Raises ``ValueError`` for
     text that no SVG can hold.
     """
-    settings: dict = {"svg.fonttype": "none", "svg.hashsalt": prefix}
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with matplotlib.rc_context(settings), io.StringIO() as file:
-        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
-        svg = file.getvalue()
-    try:
-        root = ElementTree.fromstring(svg)
-    except ElementTree.ParseError as error:
-        line = svg.split("\n")[error.position[0] - 1].strip()
-        raise ValueError(f"a text of the figure has a control character, got {line!r}") from None
+    root = _draw(figure, prefix)
     ids = {element.get("id") for element in root.iter()}
     _clean(root, prefix, ids)
-    parts = [ElementTree.tostring(child, encoding="unicode") for child in root]
+    whole = next(child for child in root if child.get("id") == f"{prefix}figure_1")
+    groups = {child.get("id"): child for child in whole}
+    panels: dict[Axes, list[Axes]] = {}
+    for ax in figure.axes:
+        panels.setdefault(_owner(ax), []).append(ax)
+    drawn = []
+    for axes in panels.values():
+        names = [f"{prefix}{PANEL}{figure.axes.index(ax)}" for ax in axes]
+        own = [groups.pop(name) for name in names if name in groups]
+        boxes = [box for ax in axes if ax.get_visible() and (box := ax.get_tightbbox())]
+        if boxes:
+            drawn.append(Panel(axes, _in_points(figure, boxes), _text(own)))
+    rest = [group for name, group in groups.items() if name != f"{prefix}patch_1"]
+    if boxes := [a.get_window_extent() for a in (*figure.texts, *figure.legends)]:
+        drawn.insert(0, Panel([], _in_points(figure, boxes), _text(rest)))
+    shared = _text([child for child in root if child is not whole])  # definitions of clips
+    first = drawn[0] if drawn else Panel([], (0, 0, *size(figure)), "")
+    return [Panel(first.axes, first.box, shared + first.static), *drawn[1:]]
+
+
+def svg(panel: Panel, alt: str, under: str = "", over: str = "") -> str:
+    """A panel in the figure's own coordinates; without ``alt`` screen readers pass over it."""
+    name = f'role="img" aria-label="{escape(alt)}"' if alt else 'aria-hidden="true"'
+    x, y, width, height = panel.box
+    return (
+        f'<svg {name} viewBox="{x:g} {y:g} {width:g} {height:g}" fill="currentColor">'
+        f"{under}{panel.static}{over}</svg>"
+    )
+
+
+def canvas(figure: Figure, panels: list[tuple[Panel, str]]) -> str:
+    """Panels, each with its HTML, where the figure has them; a narrow page has them in a column."""
+    width, height = size(figure)
+    placed = "".join(
+        f'<div class="explorer-panel" style="--w:{w:g};--h:{h:g};position:absolute;'
+        f"left:{100 * x / width:.3f}%;top:{100 * y / height:.3f}%;"
+        f'width:{100 * w / width:.3f}%">{html}</div>'
+        for panel, html in panels
+        for x, y, w, h in [panel.box]
+    )
+    return (
+        f'<div class="explorer-stage"><div class="explorer-canvas" style="position:relative;'
+        f'max-width:{width * 4 / 3:.0f}px;aspect-ratio:{width:g}/{height:g}">{placed}</div></div>'
+    )
+
+
+def _draw(figure: Figure, prefix: str) -> Element:
+    """matplotlib's SVG, with the axes' groups named, and the picture of what has many points."""
+    settings: dict = {"svg.fonttype": "none", "svg.hashsalt": prefix}
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    names = [(ax, ax.get_gid()) for ax in figure.axes]
+    for number, ax in enumerate(figure.axes):
+        ax.set_gid(f"{PANEL}{number}")
+        for line in ax.lines:
+            if len(line.get_xydata()) > MANY:  # type: ignore[arg-type]
+                line.set_rasterized(True)
+        for cloud in ax.collections:
+            if len(cloud.get_offsets()) > MANY:  # type: ignore[arg-type]
+                cloud.set_rasterized(True)
+    with matplotlib.rc_context(settings), io.StringIO() as file:
+        figure.savefig(file, format="svg", transparent=True, metadata=nothing, dpi=200)
+        text = file.getvalue()
+    for ax, name in names:
+        ax.set_gid(name)
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        line = text.split("\n")[error.position[0] - 1].strip()
+        raise ValueError(f"a text of the figure has a control character, got {line!r}") from None
+
+
+def _owner(ax: Axes) -> Axes:
+    """The axes in whose panel these belong: a colour bar's parent, the first of twins."""
+    bar = getattr(ax, "_colorbar_info", None)
+    if bar:
+        return _owner(bar["parents"][0])
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    twins = ax._twinned_axes.get_siblings(ax)  # type: ignore[attr-defined]
+    return min(twins, key=figure.axes.index)
+
+
+def _in_points(figure: Figure, boxes: list) -> tuple[float, float, float, float]:
+    """The union of boxes in pixels, a little wider, as far as it lies in the figure."""
+    unit, (width, height) = 72 / figure.dpi, size(figure)
+    left = max(min(b.x0 for b in boxes) * unit - 3, 0)
+    right = min(max(b.x1 for b in boxes) * unit + 3, width)
+    top = max(height - max(b.y1 for b in boxes) * unit - 3, 0)
+    bottom = min(height - min(b.y0 for b in boxes) * unit + 3, height)
+    return round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
+
+
+def _text(elements: list[Element]) -> str:
+    parts = [ElementTree.tostring(element, encoding="unicode") for element in elements]
     return "".join(parts).replace(" />", "/>")  # a text's own ">" is written "&gt;"
 
 

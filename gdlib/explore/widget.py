@@ -19,7 +19,7 @@ _open: dict[str, tuple[Page, list[ipywidgets.Widget]]] = {}  # by the Explorer's
 class View(anywidget.AnyWidget):
     """Stage and sentences. The sliders' positions are traits ``p0``, ``p1``, … of a subclass."""
 
-    _esm = (STATIC / "explorer.js").read_text() + "\nexport default { render };\n"
+    _esm = (STATIC / "explorer.js").read_text() + (STATIC / "jupyter.js").read_text()
     _css = (STATIC / "explorer.css").read_text()
     html = traitlets.Unicode().tag(sync=True)
     meta = traitlets.Dict().tag(sync=True)
@@ -83,9 +83,11 @@ def _build(page: Page) -> tuple[ipywidgets.Widget, list[ipywidgets.Widget]]:
     view = type("ExplorerView", (View,), traits)(html=html, meta=page.meta, data=page.data)
     view.add_class("explorer-view")
     rows, links = [], []
-    for i, (slider, log) in enumerate(zip(page.sliders, logs, strict=True)):
-        rows.append(_control(slider, log))
-        links.append(ipywidgets.jslink((rows[i], "value" if log else "index"), (view, f"p{i}")))
+    for i, slider in page.shown():
+        rows.append(_control(slider, logs[i]))
+        links.append(
+            ipywidgets.jslink((rows[-1], "value" if logs[i] else "index"), (view, f"p{i}"))
+        )
     box = ipywidgets.VBox([view, ipywidgets.VBox(rows)])
     box.add_class("explorer-host")
     return box, links
@@ -103,6 +105,8 @@ def _control(slider: Slider, log: bool) -> ipywidgets.Widget:
         "style": {"description_width": "9em"},
         "layout": ipywidgets.Layout(width="100%"),
     }
+    if slider.is_choice:
+        return ipywidgets.ToggleButtons(options=slider.labels, index=slider.start, **common)
     if not log:
         return ipywidgets.SelectionSlider(options=slider.labels, index=slider.start, **common)
     values = [float(v) for v in slider.values]

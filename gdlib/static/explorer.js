@@ -1,8 +1,8 @@
-/* The Explorer's one script, for two hosts: a page loads it as a classic script and every
- * `.explorer` in it comes alive; Jupyter imports it as a module (anywidget) and calls `render`.
+/* The Explorer's script, for two hosts: a page adds page.js, Jupyter adds jupyter.js.
  * What a test or a teacher can hold on to in the DOM:
  *   .explorer#fig-<name>            one explorer; `data-ready` once its sliders work
- *   input[type=range][data-slider]  its sliders, 0 … positions − 1; `output` beside each
+ *   [data-slider]                   input[type=range], 0 … positions − 1, `output` beside it;
+ *                                   or input[type=radio], one for each of a few values
  *   [data-actor]                    what moves: `polyline` points, `path` d, `image` href
  *   .explorer-pick > i              a marker on a map, placed by `left` and `top` in percent
  *   [data-text=readout|pytorch]     the sentences
@@ -130,13 +130,7 @@ function createExplorer(root, meta, channels, signal) {
   const [play, reset] = ["play", "reset"].map((what) => root.querySelector(`[data-do=${what}]`));
   if (play) explorer.stop = startPlay(explorer, meta, play, signal);
   reset.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
-  const stage = root.querySelector(".explorer-stage");
-  const width = new ResizeObserver(() => { // one that scrolls must be reachable by keyboard
-    stage.tabIndex = stage.scrollWidth > stage.clientWidth + 1 ? 0 : -1;
-  });
-  width.observe(stage);
   signal.addEventListener("abort", () => {
-    width.disconnect();
     explorer.stop();
     clearTimeout(rest);
   });
@@ -153,6 +147,8 @@ function drawPick(marker, rows, { sliders, places }, at) {
   marker.ariaValueText = mine.map((i) => rows[i].name + " " + rows[i].labels[at[i]]).join(", ");
 }
 
+/* The mouse moves the marker from anywhere; a finger drags the marker itself, or taps the map, so
+ * that a page can be scrolled with the finger on a map. */
 function listenPick(marker, { sliders, places }, explorer, signal) {
   const on = (type, listener) => marker.addEventListener(type, listener, { signal });
   const toPointer = (event) => {
@@ -162,28 +158,40 @@ function listenPick(marker, { sliders, places }, explorer, signal) {
     places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, at[k]); });
     explorer.move(changes);
   };
-  on("pointerdown", (event) => marker.setPointerCapture(event.pointerId));
-  on("pointerdown", toPointer);
+  on("pointerdown", (event) => {
+    if (event.pointerType === "touch" && event.target === marker) return;
+    marker.setPointerCapture(event.pointerId);
+    toPointer(event);
+  });
   on("pointermove", (event) => marker.hasPointerCapture(event.pointerId) && toPointer(event));
+  on("click", toPointer);
   on("keydown", (event) => {
-    const way = ["ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp"].indexOf(event.key);
+    const keys = ["ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp", "Home", "PageDown", "End", "PageUp"];
+    const way = keys.indexOf(event.key);
     if (way < 0) return;
     event.preventDefault();
     event.stopPropagation(); // JupyterLab would move to another cell
-    const i = sliders[way % 2] ?? sliders[1 - way % 2]; // one slider takes both pairs of arrows
-    explorer.move({ [i]: explorer.at[i] + (way < 2 ? -1 : 1) });
+    const i = sliders[way % 2] ?? sliders[1 - way % 2]; // one slider takes both pairs of keys
+    const stride = way < 4 ? 1 : Infinity;
+    explorer.move({ [i]: explorer.at[i] + (way % 4 < 2 ? -stride : stride) });
   });
 }
 
 /* Play one slider from where it stands to its end, in about six seconds; returns what stops it. */
 function startPlay(explorer, meta, button, signal) {
   const i = meta.play, end = meta.sliders[i].labels.length - 1, stride = Math.ceil(end / 150);
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
   let timer;
+  const say = (what) => {
+    button.textContent = { Play: "▶", Pause: "❚❚", Step: "Step" }[what];
+    button.ariaLabel = `${what} ${meta.sliders[i].name}`;
+  };
+  const rest = () => say(still.matches ? "Step" : "Play");
   const stop = () => {
     clearInterval(timer);
     if (!explorer.playing) return;
     explorer.playing = false;
-    button.textContent = "Play";
+    rest();
     explorer.say();
   };
   const step = () => {
@@ -194,107 +202,11 @@ function startPlay(explorer, meta, button, signal) {
     if (explorer.playing) return stop();
     if (explorer.at[i] === end) explorer.step({ [i]: 0 });
     else step();
-    if (explorer.at[i] === end || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (explorer.at[i] === end || still.matches) return;
     explorer.playing = true;
-    button.textContent = "Pause";
+    say("Pause");
     timer = setInterval(step, 6000 * stride / (end + 1));
   }, { signal });
+  rest();
   return stop;
 }
-
-/* Host: Jupyter. */
-async function render({ model, el }) {
-  const abort = new AbortController();
-  const meta = model.get("meta");
-  // Several views of one model share a document: each gets ids of its own.
-  const own = meta.prefix + Math.random().toString(36).slice(2) + "-";
-  el.innerHTML = `<div class="explorer">${model.get("html").replaceAll(meta.prefix, own)}</div>`;
-  const channels = await unpack(model.get("data"), meta.channels);
-  const explorer = createExplorer(el, meta, channels, abort.signal);
-  // The traits p0, p1, … are joined to the sliders: a value on a log scale, else a position.
-  const listeners = meta.sliders.map(({ log, values }, i) => () => {
-    const value = model.get("p" + i);
-    explorer.move({ [i]: log ? nearest(values.map(Math.log), Math.log(value)) : value });
-  });
-  listeners.forEach((listen, i) => model.on("change:p" + i, listen));
-  listeners.forEach((listen) => listen());
-  explorer.follow = () => {
-    meta.sliders.forEach(({ log, values }, i) =>
-      model.set("p" + i, log ? values[explorer.at[i]] : explorer.at[i]));
-    model.save_changes();
-  };
-  return () => {
-    abort.abort();
-    listeners.forEach((listen, i) => model.off("change:p" + i, listen));
-  };
-}
-
-/* Host: a page. */
-async function start(root) {
-  const meta = JSON.parse(root.querySelector(".explorer-meta").textContent);
-  const data = fromBase64(root.querySelector(".explorer-data").textContent);
-  const { signal } = new AbortController(); // a page's listeners live as long as the page
-  const explorer = createExplorer(root, meta, await unpack(data, meta.channels), signal);
-  const inputs = [...root.querySelectorAll("input[data-slider]")];
-  const link = root.querySelector("button[data-do=link]");
-  explorer.follow = () => inputs.forEach((input, i) => {
-    const label = meta.sliders[i].labels[explorer.at[i]];
-    input.value = explorer.at[i];
-    input.ariaValueText = label;
-    input.parentElement.querySelector("output").textContent = label;
-  });
-  inputs.forEach((input, i) =>
-    input.addEventListener("input", () => explorer.move({ [i]: +input.value })));
-  link.addEventListener("click", async () => {
-    const query = meta.sliders.map(({ slug, labels }, i) =>
-      slug + "=" + encodeURIComponent(labels[explorer.at[i]])).join("&");
-    history.replaceState(history.state, "", `#${root.id}?${query}`);
-    link.textContent = await copy(location.href) ? "Copied" : "In the address bar";
-    explorer.say(link.textContent);
-    setTimeout(() => { link.textContent = "Copy link"; }, 2000);
-  });
-  const restore = () => {
-    const changes = readAddress(root.id, meta.sliders);
-    if (!changes) return;
-    explorer.move(changes);
-    root.scrollIntoView({ block: "start" });
-  };
-  addEventListener("hashchange", restore);
-  root.dataset.ready = "";
-  restore();
-}
-
-/* The positions that the address asks for; what it cannot mean is left out. */
-function readAddress(id, sliders) {
-  const [target, query] = location.hash.slice(1).split("?");
-  if (target !== id || query === undefined) return null;
-  const changes = {};
-  for (const [slug, text] of new URLSearchParams(query)) {
-    const i = sliders.findIndex((slider) => slider.slug === slug);
-    if (i < 0) continue;
-    const { labels, values } = sliders[i], number = text.trim() ? Number(text) : NaN;
-    const known = values && number >= Math.min(...values) && number <= Math.max(...values);
-    const position = known ? nearest(values, number) : labels.indexOf(text);
-    if (position >= 0) changes[i] = position;
-  }
-  return changes;
-}
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch { // no clipboard on this page (file://, permission): the old way
-    const area = Object.assign(document.createElement("textarea"), { value: text });
-    area.style.position = "fixed";
-    document.body.append(area);
-    area.select();
-    const copied = document.execCommand("copy");
-    area.remove();
-    return copied;
-  }
-}
-
-// In a module, as Jupyter loads it, there is no current script.
-if (document.currentScript) addEventListener("DOMContentLoaded", () =>
-  document.querySelectorAll(".explorer:has(.explorer-data)").forEach(start));
