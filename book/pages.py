@@ -57,6 +57,7 @@ def finish(site: Path) -> None:
         html = described(titled(lighter(html)))
         html = PICTURE.sub(lambda m: f"<img{sizes[m[1]]}{m[0][4:]}", html)
         html = FORMULA.sub(unbroken, CODE.sub(measured, html))
+        html = predictions.typeset(html)
         if page.stem == "predictions":
             html = predictions.tabulated(html)
         html = unloaded(html, page, site)

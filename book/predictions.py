@@ -1,4 +1,4 @@
-"""The page of predictions: what the chapters printed, as one table for each chapter."""
+"""Predictions: their numbers, and their page, which has one table for each chapter."""
 
 import re
 
@@ -19,6 +19,21 @@ HEAD = (
     + "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in COLUMNS)
     + "</tr></thead>\n"
 )
+
+
+NUMBER = re.compile(r"(<span>(?:predicted|measured|allowed) )(.*?)(</span>)")
+
+
+def typeset(html: str) -> str:
+    """The page with numbers as people write them: 1e-09 is 10⁻⁹, and a minus is no hyphen."""
+
+    def write(span: re.Match[str]) -> str:
+        before, number, after = span.groups()
+        number = re.sub(r"e\+?(-?)0*(\d+)", r"·10<sup>\1\2</sup>", number)
+        number = re.sub(r"(?<![\d.])1·10", "10", number).replace("-", "−")
+        return f"{before}{number}{after}"
+
+    return NUMBER.sub(write, html)
 
 
 def tabulated(html: str) -> str:

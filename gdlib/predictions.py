@@ -1,7 +1,6 @@
 """Predictions that must hold: stated before they are measured, shown, and a failure outside."""
 
 import math
-import re
 from html import escape
 from numbers import Real
 
@@ -74,7 +73,6 @@ def _show(id: str, claim: str, predicted: str, allowed: str, measured: str, hold
         print(line)
         return line
     verdict = "holds" if holds else "fails"
-    predicted, measured, allowed = map(_typeset, (predicted, measured, allowed))
     html = (
         f'<p class="prediction {verdict}"><b>{escape(id)}</b> {escape(claim)}: '
         f"<span>predicted <b>{predicted}</b></span> <span>measured <b>{measured}</b></span> "
@@ -83,12 +81,6 @@ def _show(id: str, claim: str, predicted: str, allowed: str, measured: str, hold
     glue = {"scrapbook": {"name": id, "mime_prefix": ""}}  # how myst-nb glues
     display({"text/plain": line, "text/html": html}, raw=True, metadata=glue)
     return line
-
-
-def _typeset(number: str) -> str:
-    """Numbers as people write them, in HTML: 1e-09 is 10⁻⁹, and a minus is no hyphen."""
-    power = re.sub(r"e\+?(-?)0*(\d+)", r"·10<sup>\1\2</sup>", number)
-    return re.sub(r"(?<![\d.])1·10", "10", power).replace("-", "−")
 
 
 def _number(id: str, name: str, value: float | Tensor) -> float:

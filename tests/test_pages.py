@@ -149,6 +149,20 @@ def test_the_predictions_of_a_section_become_rows_of_a_table():
     assert '<tbody id="p1-1"' in table and "Theory." in table and "<section" not in table
 
 
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [
+        ("-1.02", "−1.02"),
+        ("4.102e-05", "4.102·10<sup>−5</sup>"),
+        ("1e+04", "10<sup>4</sup>"),
+        ("-1e-07 … 11e-10", "−10<sup>−7</sup> … 11·10<sup>−10</sup>"),
+    ],
+)
+def test_a_number_reads_as_people_write_it(printed, read):
+    span = "<span>measured <b>{}</b></span>, e-1"
+    assert predictions.typeset(span.format(printed)) == span.format(read)
+
+
 # Search
 
 
