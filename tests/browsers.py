@@ -21,7 +21,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 
 T = TypeVar("T")
 
-# Formulas stand, and every explorer works: it comes alive when it nears the screen.
+# Formulas stand, all of the page has been seen, and every explorer works: it comes alive when it
+# nears the screen.
 WAKE = """async () => {
   await window.MathJax?.startup?.promise;
   const late = performance.now() + 20000;
@@ -32,7 +33,10 @@ WAKE = """async () => {
       await new Promise((done) => setTimeout(done, 10));
     }
   }
-  scrollTo({ top: 0, behavior: 'instant' });
+  for (const top of [document.documentElement.scrollHeight, 0]) {
+    scrollTo({ top, behavior: 'instant' });
+    await new Promise((done) => setTimeout(done, 50));
+  }
 }"""
 # As both protocols of the W3C write them.
 KEYS = {"Home": "\ue011", "End": "\ue010", "PageDown": "\ue00f", "PageUp": "\ue00e"}

@@ -13,15 +13,6 @@ AXE = (ROOT / "tests" / "axe" / "axe.min.js").read_text(encoding="utf8")
 KILOBYTE = 1000
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_asks_no_other_host_and_complains_of_nothing(browser, address, name):
-    with Visit(browser, address) as visit:
-        page = visit.open(name)
-        page.mouse.wheel(0, 20000)
-        page.wait_for_timeout(200)
-        assert visit.complaints == []
-
-
 def test_the_first_address_leads_to_the_front_page(browser, address):
     with Visit(browser, address) as visit:
         visit.page.goto(f"{address}/index.html")
@@ -44,14 +35,6 @@ def test_search_finds_a_word(browser, address):
         visit.page.goto(f"{address}/search.html?q=gradient")
         visit.page.locator("#search-results li a").first.wait_for()
         assert visit.complaints == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_page_does_not_scroll_sideways(browser, files, name):
-    with Visit(browser, files, width=320) as visit:
-        page = visit.open(name)
-        excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert excess <= 0, f"{excess} px wider than a screen of 320 px"
 
 
 @pytest.mark.parametrize("width", [380, 1280])

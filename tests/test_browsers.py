@@ -78,6 +78,7 @@ def tab(request: pytest.FixtureRequest) -> Visit | Remote:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_whatever_a_reader_can_move_repaints_and_nothing_complains(tab, name):
+    """No error on the console, no file that is missing, and no other host that is asked."""
     tab.open(name)
     controls = tab.run(CONTROLS)
     assert controls or (name.startswith("book/") and name != PAGES[0]), "nothing to move"

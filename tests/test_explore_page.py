@@ -1,5 +1,6 @@
 """The Explorer in a page, in a real browser, from ``file://`` and with the network off."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -71,11 +72,26 @@ def batches() -> tuple[Explorer, Figure]:
     return show, figure
 
 
+def game() -> Explorer:
+    """A choice of three, and a start that only its marker sets."""
+    figure = Figure(figsize=(5, 3))
+    plane = figure.subplots()
+    plane.set(xlim=(-1, 1), ylim=(-1, 1))
+    places = np.linspace(-0.9, 0.9, 7)
+    sliders = {"method": ["one", "two", "three"], "start x": places, "start y": places}
+    show = Explorer(figure, sliders, name="game", alt="A path.")
+    to = np.arange(1, 4)[:, None, None, None] * [0, 0.2]
+    show.path(plane, places[None, :, None, None] + to, places[None, None, :, None] + to)
+    show.pick(plane, x="start x", y="start y", alone=True)
+    show.readout("{method} from {start x:.1f}")
+    return show
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two explorers on a page with some text before each."""
+    """Three explorers on a page with some text before each."""
     filler = '<p style="height: 60vh">…</p>'
-    body = filler + ravine()[0].html() + filler + batches()[0].html() + filler
+    body = filler + ravine()[0].html() + filler + batches()[0].html() + filler + game().html()
     path = tmp_path_factory.mktemp("page") / "page.html"
     path.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>'
@@ -108,7 +124,12 @@ def visit(browser: Browser, address: str) -> Iterator[Open]:
         page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
         page.goto(address + fragment)
         if ready:
-            page.wait_for_function("document.querySelectorAll('[data-ready]').length === 2")
+            for explorer in page.locator(".explorer").all() if not fragment else []:
+                explorer.scroll_into_view_if_needed()  # they start when they are near
+            page.wait_for_function("document.querySelectorAll('[data-ready]').length >= 2")
+            if not fragment:
+                page.wait_for_function("document.querySelectorAll('[data-ready]').length === 3")
+                page.evaluate("scrollTo(0, 0)")
         return page
 
     yield go
@@ -175,9 +196,9 @@ def test_the_script_draws_what_python_drew(browser, address, visit):
 def test_the_browser_reads_every_element_of_the_picture(visit):
     page = visit()
     for show, figure in (ravine()[0], "ravine"), (batches()[0], "batches"):
-        svg = show.html()
-        svg = svg[svg.index("<svg") : svg.index("</svg>") + 6]
-        truth = [(part.tag, len(part)) for part in ElementTree.fromstring(svg).iter()][1:]
+        panels = re.findall(r"<svg.*?</svg>", show.html(), re.DOTALL)
+        trees = [list(ElementTree.fromstring(panel).iter())[1:] for panel in panels]
+        truth = [(part.tag, len(part)) for tree in trees for part in tree]
         read = page.locator(f"#fig-{figure} svg *").evaluate_all(
             "all => all.map(n => [n.namespaceURI.endsWith('svg') && n.tagName, n.children.length])"
         )
@@ -255,23 +276,24 @@ def test_play_runs_to_the_end_pauses_and_resets(visit):
     epoch = slider(page, "epoch", "batches")
     play.click()
     page.wait_for_function("document.querySelector('[data-slider=epoch]').value == 5")
-    assert play.text_content() == "Pause"
+    assert play.get_attribute("aria-label") == "Pause epoch"
     assert 6 <= len(points(page, "batches")) <= 9
     play.click()
     stopped = epoch.input_value()
     page.wait_for_timeout(300)
-    assert (epoch.input_value(), play.text_content()) == (stopped, "Play")
+    assert (epoch.input_value(), play.text_content()) == (stopped, "▶")
     set_to(page, "epoch", 58, "batches")
     play.click()
-    page.wait_for_function("document.querySelector('[data-do=play]').textContent === 'Play'")
+    page.wait_for_function("document.querySelector('[data-do=play]').ariaLabel === 'Play epoch'")
     assert epoch.input_value() == "60"
     set_to(page, "batch-size", 0, "batches")
     page.locator("#fig-batches [data-do=reset]").click()
     assert text(page, "readout", "batches") == "batch size 16, epoch 60"
 
 
-def test_with_reduced_motion_play_takes_one_step(visit):
+def test_with_reduced_motion_play_is_called_step_and_takes_one(visit):
     page = visit(reduced_motion="reduce")
+    assert page.locator("#fig-batches [data-do=play]").text_content() == "Step"
     for epoch in (0, 1):
         page.locator("#fig-batches [data-do=play]").click()
         page.wait_for_timeout(300)
@@ -332,16 +354,64 @@ def test_ink_follows_the_theme(visit, theme):
     assert ink == {"light": "rgb(34, 34, 34)", "dark": "rgb(221, 221, 221)"}[theme]
 
 
-def test_a_phone_of_320_pixels_scrolls_the_picture_and_not_the_page(visit):
-    page = visit(viewport={"width": 320, "height": 640})
-
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
-    stage = page.locator("#fig-ravine .explorer-stage")
-    assert stage.evaluate("n => n.scrollWidth > n.clientWidth && n.tabIndex === 0")
-    size = page.locator("#fig-ravine svg text").first.evaluate(
-        "n => parseFloat(getComputedStyle(n).fontSize) * n.getScreenCTM().a"
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_panels_stand_in_a_column_and_nothing_scrolls_sideways(visit, width):
+    page = visit(viewport={"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for figure in ("ravine", "batches"):
+        boxes = [box_of(panel) for panel in page.locator(f"#fig-{figure} .explorer-panel").all()]
+        assert len(boxes) == 2
+        assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    sizes = page.locator(".explorer svg text").evaluate_all(
+        "all => all.map(n => parseFloat(getComputedStyle(n).fontSize) * n.getScreenCTM().a)"
     )
-    assert size >= 8.5
+    assert min(sizes) >= (9 if width == 390 else 8)
+
+
+def test_on_a_wide_page_the_panels_stand_where_the_figure_has_them(visit):
+    page = visit(viewport={"width": 1280, "height": 900})
+    show, figure = ravine()
+    show.html()
+    stage = box_of(page.locator("#fig-ravine .explorer-canvas"))
+    unit = stage["width"] / (9 * figure.dpi)
+    assert stage["height"] == pytest.approx(stage["width"] * 4 / 9, abs=1)
+    lines = page.locator("#fig-ravine [id$=patch_2], #fig-ravine [id$=patch_7]").all()
+    for axes, drawn in zip(figure.axes, lines, strict=True):
+        box = box_of(drawn)
+        truth = axes.bbox.bounds
+        assert box["x"] - stage["x"] == pytest.approx(truth[0] * unit, abs=1.5)
+        bottom = stage["y"] + stage["height"] - box["y"] - box["height"]
+        assert bottom == pytest.approx(truth[1] * unit, abs=1.5)
+        assert box["width"] == pytest.approx(truth[2] * unit, abs=2)
+
+
+def test_a_few_words_are_chips_and_move_by_mouse_and_by_keyboard(visit):
+    page = visit()
+    group = page.get_by_role("radiogroup", name="method")
+    assert group.get_by_role("radio").count() == 3
+    before = points(page, "game")
+    group.get_by_role("radio", name="three").click()
+    assert text(page, "readout", "game") == "three from 0.0"
+    assert not np.array_equal(before, points(page, "game"))
+    page.keyboard.press("ArrowLeft")
+    assert text(page, "readout", "game") == "two from 0.0"
+    page.locator("#fig-game [data-do=reset]").click()
+    assert group.get_by_role("radio").nth(1).is_checked()
+
+
+def test_a_marker_that_stands_alone_has_no_sliders_and_moves_by_keyboard(visit):
+    page = visit()
+    assert page.locator("#fig-game input[type=range]").count() == 0
+    marker = page.locator("#fig-game .explorer-pick")
+    marker.focus()
+    starts = []
+    for key in ("Home", "End", "ArrowLeft"):
+        page.keyboard.press(key)
+        starts.append(points(page, "game")[0, 0])
+    assert starts[0] < starts[2] < starts[1]
+    page.keyboard.press("PageUp")
+    assert marker.get_attribute("aria-valuetext") == "start x 0.6, start y 0.9"
 
 
 def test_a_longer_sentence_moves_nothing_below_it(visit):
@@ -356,7 +426,7 @@ def test_a_longer_sentence_moves_nothing_below_it(visit):
 def test_in_print_the_picture_and_its_values_stay(visit):
     page = visit()
     page.emulate_media(media="print")
-    assert page.locator("#fig-ravine svg").is_visible()
+    assert page.locator("#fig-ravine svg").first.is_visible()
     assert page.locator("#fig-ravine output").first.is_visible()
     assert not page.locator("#fig-ravine [data-do=reset]").is_visible()
 

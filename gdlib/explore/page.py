@@ -65,23 +65,22 @@ class Page:
 
     def bottom(self, buttons: str = "") -> str:
         """Sentences, and a row of buttons where there is one."""
-        texts = {what: escape(self._now(parts)) for what, parts in self.explorer.sentences.items()}
-        html = ""
-        if "readout" in texts:
-            # The longest sentence holds the place, so that nothing jumps when a slider moves.
-            parts = self.explorer.sentences["readout"]
-            longest = "".join(p if isinstance(p, str) else max(p[0], key=len) for p in parts)
-            html += (
-                f'<p class="explorer-readout" data-longest="{escape(longest)}">'
-                f'<span data-text="readout">{texts["readout"]}</span></p>'
-            )
-        if "pytorch" in texts:
-            code = f'<code data-text="pytorch">{texts["pytorch"]}</code>'
-            html += f'<pre class="explorer-pytorch">{code}</pre>'
+        told = [what for what in ("readout", "pytorch") if what in self.explorer.sentences]
+        html = "".join(map(self._sentence, told))
         if not buttons:
             return html
         status = '<span class="explorer-status" role="status"></span>'
         return f'{html}<div class="explorer-buttons">{buttons}{status}</div>'
+
+    def _sentence(self, what: str) -> str:
+        parts = self.explorer.sentences[what]
+        # The longest sentence holds the place, so that nothing jumps when a slider moves.
+        longest = "".join(p if isinstance(p, str) else max(p[0], key=_lines) for p in parts)
+        tag, inner = {"readout": ("p", "span"), "pytorch": ("pre", "code")}[what]
+        return (
+            f'<{tag} class="explorer-{what}" data-longest="{escape(longest)}">'
+            f'<{inner} data-text="{what}">{escape(self._now(parts))}</{inner}></{tag}>'
+        )
 
     def play_button(self) -> str:
         """The button of the slider that plays, if one does."""
@@ -209,6 +208,10 @@ class Page:
             for position, text in enumerate(slider.labels)
         )
         return f'<span>{escape(slider.name)}</span><div class="explorer-chips">{chips}</div>'
+
+
+def _lines(text: str) -> tuple[int, int]:
+    return text.count("\n"), len(text)
 
 
 def _group(slider: Slider) -> str:

@@ -116,7 +116,7 @@ def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
 def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
     """The shortest texts of two digits or more that tell all values apart."""
     if not isinstance(values[0], float):
-        return tuple(str(v) for v in values)
+        return tuple(v if isinstance(v, str) else written(str(v)) for v in values)
     for digits in range(2, 18):
         labels = tuple(written(f"{v:.{digits}g}") for v in values)
         if len(set(labels)) == len(values):
