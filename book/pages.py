@@ -29,9 +29,6 @@ NEEDLESS = re.compile(
 BLOCKING = re.compile(r"<script (?!defer|data-cfasync)(?=[^>]*\bsrc=)")
 # Half of a chapter's elements are colours of code that is black anyway: names, signs, blanks.
 UNCOLOURED = re.compile(r'<span class="(?:n|nn|p|o|w)">([^<]*)</span>')
-CODE = re.compile(
-    r'(<div class="cell_input[^>]*>\s*<div[^>]*><div[^>]*>)<pre>(.*?)</pre>', re.DOTALL
-)
 FORMULA = re.compile(
     r"([(\[“]?)(<math(?: [^>]*)?>(?:(?!</math>).)*</math>)([^\s<(\[–—]*)", re.DOTALL
 )
@@ -56,7 +53,7 @@ def finish(site: Path) -> None:
             html = html.replace(wrong, right)
         html = described(titled(lighter(html)))
         html = PICTURE.sub(lambda m: f"<img{sizes[m[1]]}{m[0][4:]}", html)
-        html = FORMULA.sub(unbroken, CODE.sub(measured, html))
+        html = FORMULA.sub(unbroken, UNCOLOURED.sub(r"\1", html))
         html = predictions.typeset(html)
         if page.stem == "predictions":
             html = predictions.tabulated(html)
@@ -106,13 +103,6 @@ def described(html: str) -> str:
 def plain(html: str) -> str:
     """What is read in a piece of a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
-
-
-def measured(code: re.Match[str]) -> str:
-    """Code with the number of its lines: a browser may lay it out when it comes near the screen."""
-    before, text = code.groups()
-    text = UNCOLOURED.sub(r"\1", text)
-    return f'{before}<pre style="--lines:{text.count(chr(10))}">{text}</pre>'
 
 
 def unbroken(match: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 make lighthouse      needs the book (`make book`), Chromium, and a network for `npx lighthouse`
 
-The performance score depends on the machine: it is a table to read, not a test.
+The performance score depends on the machine: it is there to be read. The other three must be 100.
 """
 
 import gzip
@@ -108,6 +108,7 @@ def main(site: str = str(SITE), *only: str) -> None:
     heads = ("performance", "access.", "practices", "SEO", "requests", "weight")
     heads += ("first paint", "largest", "blocked", "shift")
     print(f"{'':22}" + "".join(f"{head:>12}" for head in heads))
+    below = []
     for name, page in PAGES.items():
         for where in ("phone", "desk"):
             if only and f"{name}, {where}" not in only:

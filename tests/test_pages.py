@@ -64,16 +64,9 @@ def test_a_description_is_the_first_sentences_and_ends_at_a_word():
     assert pages.described(short) == short
 
 
-def test_code_knows_its_lines_and_loses_the_colour_that_is_none():
-    html = (
-        '<div class="cell_input docutils container">\n<div class="highlight-python">'
-        '<div class="highlight"><pre><span></span><span class="n">x</span><span class="p">(</span>'
-        '<span class="mi">1</span>)\n'
-        '<span class="k">pass</span>\n</pre></div></div>'
-    )
-    found = pages.CODE.sub(pages.measured, html)
-    assert '<pre style="--lines:2">' in found
-    assert 'x(<span class="mi">1</span>)\n<span class="k">pass</span>' in found
+def test_code_loses_the_colour_that_is_none():
+    html = '<pre><span class="n">x</span><span class="p">(</span><span class="mi">1</span>)</pre>'
+    assert pages.UNCOLOURED.sub(r"\1", html) == '<pre>x(<span class="mi">1</span>)</pre>'
 
 
 def test_the_numbers_of_an_explorer_move_to_a_file_and_its_description_if_it_is_large(tmp_path):

@@ -130,15 +130,6 @@ def test_a_line_of_text_has_about_seventy_characters(browser, files):
         assert len(lengths) > 5 and 60 <= sum(lengths) / len(lengths) <= 78
 
 
-def test_code_that_is_not_laid_out_yet_is_as_high_as_it_will_be(browser, files):
-    with Visit(browser, files) as visit:
-        visit.page.goto(f"{files}/{CHAPTER}.html")
-        height = "document.documentElement.scrollHeight"
-        before = visit.page.evaluate(height)
-        visit.page.add_style_tag(content="pre { content-visibility: visible !important; }")
-        assert abs(visit.page.evaluate(height) - before) <= 2
-
-
 def test_contents_follow_the_reader(browser, files):
     with Visit(browser, files) as visit:
         page = visit.open(CHAPTER)
