@@ -114,9 +114,21 @@ def main(site: str = str(SITE), *only: str) -> None:
             if only and f"{name}, {where}" not in only:
                 continue
             url = f"http://127.0.0.1:{server.server_port}/{page}.html"
-            print(
-                f"{name + ', ' + where:22}{row(measure(url, desktop=where == 'desk'))}", flush=True
-            )
+            report = measure(url, desktop=where == "desk")
+            print(f"{name + ', ' + where:22}{row(report)}", flush=True)
+            below += [f"{name}, {where}, {fault}" for fault in faults(report)]
+    if below:
+        raise SystemExit("\n".join(["Below 100:", *below]))
+
+
+def faults(report: dict) -> list[str]:
+    """What keeps accessibility, best practices and SEO from 100."""
+    return [
+        f"{category}: {report['audits'][reference['id']]['title']}"
+        for category in CATEGORIES[1:]
+        for reference in report["categories"][category]["auditRefs"]
+        if reference["weight"] and report["audits"][reference["id"]]["score"] not in (None, 1)
+    ]
 
 
 if __name__ == "__main__":
