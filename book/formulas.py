@@ -36,6 +36,8 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 """
 # A sign that stands for a letter, such as ∇ or an asterisk, has no space around it; WebKit is told.
 LETTER = '<mo form="prefix" stretchy="false"'
+OPENS = re.compile(r"\{|\\begin|\\left(?![a-z])")
+CLOSES = re.compile(r"\}|\\end|\\right(?![a-z])")
 LONG = 20  # signs: a formula that a phone has room for
 logger = logging.getLogger(__name__)
 
@@ -73,10 +75,23 @@ def broken(written: str) -> str:
     return parts.replace("<math></math>", "")
 
 
+def formulas(tex: str) -> list[str]:
+    """The formulas of one display: where a ``\\qquad`` parts them, a narrow page may, too."""
+    parts = [""]
+    for part in tex.split(r"\qquad"):
+        # A part with an open brace, bracket or environment goes on behind the \qquad.
+        torn = len(OPENS.findall(parts[-1])) != len(CLOSES.findall(parts[-1]))
+        parts[-1:] = [rf"{parts[-1]}\qquad{part}"] if torn else [parts[-1], part]
+    whole = r"\\" in re.sub(r"\\begin.*?\\end", "", tex, flags=re.DOTALL)
+    return [tex] if whole else [part for part in parts if part.strip()]
+
+
 def write(node: nodes.Element, displayed: bool) -> str:
     """The formula of a node; one that cannot be read is shown as it was typed, with a warning."""
     try:
-        return mathml(node.astext(), displayed)
+        if displayed:
+            return "\n".join(mathml(part, displayed) for part in formulas(node.astext()))
+        return mathml(node.astext())
     except ValueError as error:
         logger.warning("a formula cannot be read: %s", error, location=node)
         return f"<code>{nodes.Text(node.astext())}</code>"

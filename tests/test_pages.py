@@ -5,7 +5,7 @@ import re
 import pytest
 
 from book import pages, predictions, search, styles
-from book.formulas import mathml
+from book.formulas import formulas, mathml
 
 # Formulas
 
@@ -38,6 +38,17 @@ def test_a_long_formula_in_a_line_can_be_broken_at_its_relations_and_a_short_one
     long = mathml(r"J' = \mathbb E[f(z)\,\partial_\mu \log p_\mu(z)] = \mathbb E[f(z)\,(z-\mu)]")
     assert long.count("<math>") == long.count("</math>") == 3
     assert [part.count("<mo>=</mo>") for part in long.split("</math>")] == [1, 1, 0, 0]
+
+
+def test_a_display_may_hold_several_formulas_and_none_is_torn():
+    matrix = r"\begin{pmatrix}0 \qquad 1\\ 2\end{pmatrix}"
+    assert formulas(r"a \leftarrow b, \qquad\text{and}\qquad c") == [
+        r"a \leftarrow b, ", r"\text{and}", " c"
+    ]  # fmt: skip
+    assert formulas(rf"{matrix},\qquad \sqrt{{a\qquad b}}") == [
+        f"{matrix},", r" \sqrt{a\qquad b}"
+    ]  # fmt: skip
+    assert formulas(r"a \qquad b \\ c") == [r"a \qquad b \\ c"]
 
 
 # Pages
