@@ -41,7 +41,6 @@ def explain(chapter: Path, error: Exception) -> str:
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
-    'role="doc-biblioentry"': 'role="listitem"',  # a list of references whose items were none
     '<summary aria-label="Toggle hidden content">': "<summary>",  # hid the text that it shows
 }
 

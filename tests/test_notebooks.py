@@ -270,6 +270,9 @@ def test_a_chapter_has_three_exercises_with_hint_check_and_executed_solution(pat
     checks = [c for c in cells if re.search(r"^check_\w+\(", c.source, re.MULTILINE)]
     checks = [c for c in checks if not c.source.lstrip().startswith("check_prediction")]
     assert len(solutions) >= 3, f"{len(solutions)} solutions in cells tagged hide-cell"
+    for cell in cells:  # JupyterLab shows the first line of a fold, and what it printed when it ran
+        solves = any(tag.startswith("solution-") for tag in tags(cell))
+        assert solves == cell.source.startswith("# The solution\n"), cell.source
     assert len(checks) >= 3, f"{len(checks)} cells call a check"
     hints = re.findall(r"\{admonition\}\s*Hint", prose(path))
     assert len(hints) >= 3, f"{len(hints)} hints"
