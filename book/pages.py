@@ -10,7 +10,6 @@ from book import predictions, search, styles
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
-    'role="doc-biblioentry"': 'role="listitem"',  # a list of references whose items were none
     '<summary aria-label="Toggle hidden content">': "<summary>",  # hid the text that it shows
 }
 # What no page needs: settings of scripts that are not here, what the preload scanner finds by
