@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from functools import partial
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -114,6 +115,23 @@ def test_a_page_asks_no_other_host_and_complains_of_nothing(browser, address, na
 def explorers(page: Page) -> list[Locator]:
     """Every explorer of the page that has sliders."""
     return [e for e in page.locator(".explorer").all() if e.locator("input[type=range]").count()]
+
+
+def named(page: Path) -> set[str]:
+    """The places of a page that a link can lead to."""
+    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf8")))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_link_leads_to_a_place_that_is_there(files, name):
+    page = SITE / f"{name}.html"
+    links = set(re.findall(r'href="([^":?#]*)#([^"]+)"', page.read_text(encoding="utf8")))
+    dead = [
+        (there, place)
+        for there, place in links
+        if unescape(place) not in named((page.parent / there) if there else page)
+    ]
+    assert links and not dead
 
 
 @pytest.mark.parametrize("name", PAGES)
