@@ -41,7 +41,6 @@ def explain(chapter: Path, error: Exception) -> str:
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
-    'role="doc-biblioentry"': 'role="listitem"',  # a list of references whose items were none
     '<summary aria-label="Toggle hidden content">': "<summary>",  # hid the text that it shows
 }
 
@@ -119,15 +118,32 @@ def keep_text(notebook: nbformat.NotebookNode) -> None:
     )
 
 
+# A figure's caption, in the Markdown cell below it: its label, its name in bold, what it shows.
+CAPTION = re.compile(r"\((?:figure|explorer)-[\w-]+\)=\n\*\*((?:Figure|Explorer) \d+\.\d+)\.\*\* ")
+
+
 def fold(notebook: nbformat.NotebookNode) -> None:
-    """Fold in JupyterLab what the page folds: figure code, and solutions with what they print."""
-    for cell in notebook.cells:
+    """Fold in JupyterLab what the page folds, and name the page's folds after what they make."""
+    imports = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    name = "How this is made"
+    for cell in reversed(notebook.cells):  # a figure's code stands above its caption
+        if caption := CAPTION.match(cell.source):
+            name = f"How {caption[1].lower()} is made"
         tags = cell.metadata.get("tags", [])
-        cell.metadata.pop("jupyter", None)
+        for old in ("jupyter", "mystnb"):
+            cell.metadata.pop(old, None)
         if "hide-cell" in tags:
             cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+            solves = any(tag.startswith("solution-") for tag in tags)
+            cell.metadata["mystnb"] = prompts("Show the solution" if solves else "Show the code")
         elif "hide-input" in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
+            cell.metadata["mystnb"] = prompts("The imports" if cell is imports else name)
+
+
+def prompts(name: str) -> dict[str, str]:
+    """What myst-nb writes on a fold, closed and open."""
+    return {"code_prompt_show": name, "code_prompt_hide": name}
 
 
 def executed(chapter: Path, **options: bool) -> nbformat.NotebookNode:

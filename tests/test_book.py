@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,23 @@ from tests.conftest import PAGES, ROOT, SITE
 
 AXE = (ROOT / "tests" / "axe" / "axe.min.js").read_text(encoding="utf8")
 KILOBYTE = 1000
+
+
+def named(page: Path) -> set[str]:
+    """The places of a page that a link can lead to."""
+    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf8")))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_link_leads_to_a_place_that_is_there(files, name):
+    page = SITE / f"{name}.html"
+    links = set(re.findall(r'href="([^":?#]*)#([^"]+)"', page.read_text(encoding="utf8")))
+    dead = [
+        (there, place)
+        for there, place in links
+        if unescape(place) not in named((page.parent / there) if there else page)
+    ]
+    assert links and not dead
 
 
 def test_the_first_address_leads_to_the_front_page(browser, address):

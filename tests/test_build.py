@@ -131,3 +131,20 @@ def test_keeping_text_drops_pictures_pages_and_widgets():
     assert cell.outputs[0].metadata == key
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "version" not in notebook.metadata.language_info
+
+
+def test_folds_are_named_after_what_they_make():
+    def code(*tags):
+        return new_code_cell("x", metadata={"tags": list(tags), "jupyter": {}})
+
+    caption = new_markdown_cell("(figure-waves)=\n**Figure 3.4.** Waves.")
+    cells = [code("hide-input"), code(), code("hide-input"), code("hide-input"), caption]
+    cells += [code("hide-cell", "solution-one"), code("hide-cell"), code()]
+    build.fold(new_notebook(cells=cells))
+    names = [cell.metadata.get("mystnb", {}).get("code_prompt_show") for cell in cells]
+    made = "How figure 3.4 is made"
+    solved = ["Show the solution", "Show the code"]
+    assert names == ["The imports", None, made, made, None, *solved, None]
+    folded = [cell.metadata.get("jupyter") for cell in cells]
+    source, both = {"source_hidden": True}, {"source_hidden": True, "outputs_hidden": True}
+    assert folded == [source, None, source, source, None, both, both, None]

@@ -270,6 +270,21 @@ def test_hints_and_solutions_are_folded(browser, server):
     page.close()
 
 
+def test_captions_and_references_read_as_text(browser, server):
+    address, token, folder = server
+    shutil.copy(ROOT / "notebooks" / "01_gradient_descent.ipynb", folder)
+    page = browser.new_page(viewport={"width": 1200, "height": 2400})
+    page.goto(f"{address}lab/workspaces/text/tree/01_gradient_descent.ipynb?token={token}")
+    caption = page.locator(".jp-MarkdownCell", has=page.locator("strong", has_text="Figure 1.1."))
+    caption.locator("p").first.wait_for(timeout=60_000)
+    page.get_by_role("link", name="Figure 1.1").first.wait_for()
+    text = page.locator(".jp-Notebook").inner_text()
+
+    assert "Figure 1.1. The loss in fog." in text and "(figure-fog)" not in text
+    assert "{cite" not in text and "{numref" not in text
+    page.close()
+
+
 def test_a_chapter_runs_and_its_slider_moves_the_walk(browser, server):
     address, token, folder = server
     shutil.copy(ROOT / "notebooks" / "01_gradient_descent.ipynb", folder)

@@ -1,17 +1,25 @@
 """The chapters as they are in git: complete, executed, clean, and built as the others are."""
 
+import copy
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
+from pybtex.database import parse_file
+from pybtex.richtext import Text
 
+from book.build import CAPTION, fold
 from tests.conftest import ROOT
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TOC = (ROOT / "_toc.yml").read_text(encoding="utf8")
 PREDICTIONS = (ROOT / "book" / "predictions.md").read_text(encoding="utf8")
-LONGEST_CELL = 20
+LONGEST_CELL, LONGEST_FOLDED, WIDEST_LINE = 20, 25, 84
+EXPLORER = r"(?s)\bExplorer\(.*?\bname=\"([\w-]+)\""
+BIBLIOGRAPHY = parse_file(ROOT / "book" / "references.bib").entries
+CITED = re.compile(r"\[([^\]]*)\]\([^)]*references\.md#([^)]*)\)")
 PROMISED = {1: 6, 2: 5, 3: 8, 4: 5, 5: 8, 10: 4, 11: 3}  # predictions of each chapter
 
 # What nbval cannot follow, a build swallows, or a reader cannot trace to where it came from.
@@ -35,7 +43,7 @@ PARTS = [
     r"(?i)bug hunt",
     r"(?i)## .*what the articles say",
     r"(?i)## .*three sentences to remember",
-    r"\{cite:",
+    r"references\.md#",
 ]
 
 
@@ -53,6 +61,10 @@ def prose(path: Path) -> str:
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def folded(cell: nbformat.NotebookNode) -> bool:
+    return bool({"hide-cell", "hide-input"} & set(tags(cell)))
 
 
 def outputs(path: Path):
@@ -104,11 +116,13 @@ def test_no_output_holds_an_address_or_a_generator(path):
 
 
 @each_chapter
-def test_no_cell_is_longer_than_20_lines(path):
+def test_no_cell_is_longer_than_20_lines_or_wider_than_its_box(path):
     for number, cell in enumerate(code_cells(path), 1):
-        lines = len(cell.source.splitlines())
-        longest = LONGEST_CELL if number > 1 else LONGEST_CELL + 5  # the imports are a list
-        assert lines <= longest, f"code cell {number} has {lines} lines"
+        lines = cell.source.splitlines()
+        longest = LONGEST_FOLDED if folded(cell) else LONGEST_CELL
+        assert len(lines) <= longest, f"code cell {number} has {len(lines)} lines"
+        wide = [line for line in lines if len(line) > WIDEST_LINE]
+        assert folded(cell) or not wide, f"code cell {number}: {wide}"
 
 
 @each_chapter
@@ -119,23 +133,99 @@ def test_no_cell_uses_what_the_book_avoids(path):
 
 
 @each_chapter
-def test_every_figure_has_a_caption_and_alt_text(path):
+def test_every_figure_has_alt_text_and_every_explorer_a_task(path):
     for number, cell in enumerate(code_cells(path), 1):
-        settings = cell.metadata.get("mystnb", {})
-        if re.search(r"plt\.show\(\)", cell.source):
-            assert settings.get("figure", {}).get("caption"), f"code cell {number}: no caption"
-            assert settings.get("figure", {}).get("name"), f"code cell {number}: no name"
-            assert settings.get("image", {}).get("alt"), f"code cell {number}: no alt text"
-        if re.search(r"\bExplorer\($", cell.source, re.MULTILINE) or "Explorer(fig" in cell.source:
-            assert "alt=" in cell.source, f"code cell {number}: an Explorer without alt text"
+        assert "plt.show()" not in cell.source, f"code cell {number}: show a Picture, with its alt"
+        if re.search(r"\b(Picture|Explorer)\(", cell.source):
+            assert re.search(r"\balt=f?[\"']", cell.source), f"code cell {number}: no alt text"
+        if "Explorer(" in cell.source:
             assert "task=" in cell.source, f"code cell {number}: an Explorer without a task"
 
 
-def test_no_two_figures_of_the_book_have_one_name():
-    cells = [cell for path in CHAPTERS for cell in code_cells(path)]
-    names = [c.metadata.get("mystnb", {}).get("figure", {}).get("name") for c in cells]
-    names = sorted(filter(None, names))
-    assert names == sorted(set(names))
+def captions(path: Path) -> list[tuple[str, str]]:
+    """The label and the name ("Figure 3.4") of each caption of a chapter, in the page's order."""
+    cells = read(path).cells
+    found = [(cell.source, m[1]) for cell in cells if (m := CAPTION.match(cell.source))]
+    return [(source[1 : source.index(")")], name) for source, name in found]
+
+
+@each_chapter
+def test_captions_are_numbered_in_the_order_of_the_page(path):
+    names = [name for _, name in captions(path)]
+    for kind in ("Figure", "Explorer"):
+        own = [name for name in names if name.startswith(kind)]
+        assert own == [f"{kind} {int(path.stem[:2])}.{n}" for n in range(1, len(own) + 1)]
+
+
+@each_chapter
+def test_every_picture_has_its_caption_below_it(path):
+    cells = read(path).cells
+    for cell, below in pairwise(cells):
+        shown = cell.cell_type == "code" and "Picture(" in cell.source
+        caption = CAPTION.match(below.source)
+        assert shown == bool(caption and caption[1].startswith("Figure")), below.source
+        if caption:
+            assert "hide-input" in tags(cell), f"no figure above {caption[1]}"
+            assert below.source.endswith("."), f"{caption[1]} ends without a full stop"
+    explorers = [name for c in code_cells(path) for name in re.findall(EXPLORER, c.source)]
+    labels = [label for label, name in captions(path) if name.startswith("Explorer")]
+    assert labels == [f"explorer-{name}" for name in explorers]
+
+
+def test_no_two_captions_of_the_book_have_one_label():
+    labels = sorted(label for path in CHAPTERS for label, _ in captions(path))
+    assert labels == sorted(set(labels))
+
+
+@each_chapter
+def test_a_reference_reads_as_what_it_leads_to(path):
+    names = dict(captions(path))
+    for text, label in re.findall(r"\[([^\]]*)\]\(#([^)]*)\)", prose(path)):
+        assert text.lower() == names[label].lower(), label
+
+
+def authors_and_year(key: str) -> tuple[str, str]:
+    """What one says of an entry of the bibliography."""
+    people = BIBLIOGRAPHY[key].persons["author"]
+    names = [str(Text.from_latex(" ".join(p.prelast_names + p.last_names))) for p in people]
+    few = len(names) < 3 and "others" not in names
+    who = " and ".join(names) if few else f"{names[0]} et al."
+    return who, BIBLIOGRAPHY[key].fields["year"]
+
+
+def texts() -> dict[str, str]:
+    """Everything that a reader of the book reads, by its file."""
+    pages = {page.name: page.read_text("utf8") for page in (ROOT / "book").glob("*.md")}
+    return pages | {path.name: prose(path) for path in CHAPTERS}
+
+
+@pytest.mark.parametrize("name", texts())
+def test_a_citation_reads_as_authors_and_year(name):
+    assert not re.search(r"\{(cite|numref)", texts()[name]), (
+        "a reference that JupyterLab cannot read"
+    )
+    for text, key in CITED.findall(texts()[name]):
+        who, year = authors_and_year(key)
+        assert text in (f"{who} ({year})", f"{who.replace(' and ', ' & ')} {year}"), key
+
+
+def test_authors_and_year_are_those_of_the_entry():
+    assert authors_and_year("drori2014") == ("Drori and Teboulle", "2014")
+    assert authors_and_year("hagele2024") == ("Hägele et al.", "2024")
+    assert authors_and_year("s1") == ("Olamendy Turruellas", "S1")
+
+
+def test_what_is_listed_is_cited():
+    assert {key for text in texts().values() for _, key in CITED.findall(text)} == set(BIBLIOGRAPHY)
+
+
+@pytest.mark.parametrize("name", texts())
+def test_a_sentence_writes_its_symbols_in_one_way(name):
+    """All as mathematics or all as text: $\\eta$ and η are not in one sentence."""
+    text = re.sub(r"(?ms)```.*?```|^#.*?$|`[^`\n]*`|\]\([^)]*\)|β-VAE", "", texts()[name])
+    text = re.sub(r"(?s)\$\$.*?\$\$|\$[^$]+\$", "$", text)
+    for sentence in re.split(r"[.!?:]\s|\n\s*\n|\n(?=[|*:-])|\s\|\s", text):
+        assert not ("$" in sentence and re.search("[α-ωΣΔΛ]", sentence)), sentence
 
 
 @each_chapter
@@ -155,7 +245,7 @@ def test_the_stated_minutes_are_those_of_a_reader(path):
     stated = re.search(r"Reading (\d+) minutes · with code and exercises (\d+)", prose(path))
     assert stated, "say it so: Reading 25 minutes · with code and exercises 80"
     visible = re.sub(r"(?s):{3,}\{admonition\} Hint.*?:{3,}", "", prose(path))
-    code = [c for c in code_cells(path) if not {"hide-cell", "hide-input"} & set(tags(c))]
+    code = [c for c in code_cells(path) if not folded(c)]
     explorers = sum("Explorer(" in c.source for c in code_cells(path))
     exercises = sum(any(t.startswith("solution-") for t in tags(c)) for c in code_cells(path))
     reading = len(visible.split()) / 230 + 3 * explorers
@@ -180,6 +270,9 @@ def test_a_chapter_has_three_exercises_with_hint_check_and_executed_solution(pat
     checks = [c for c in cells if re.search(r"^check_\w+\(", c.source, re.MULTILINE)]
     checks = [c for c in checks if not c.source.lstrip().startswith("check_prediction")]
     assert len(solutions) >= 3, f"{len(solutions)} solutions in cells tagged hide-cell"
+    for cell in cells:  # JupyterLab shows the first line of a fold, and what it printed when it ran
+        solves = any(tag.startswith("solution-") for tag in tags(cell))
+        assert solves == cell.source.startswith("# The solution\n"), cell.source
     assert len(checks) >= 3, f"{len(checks)} cells call a check"
     hints = re.findall(r"\{admonition\}\s*Hint", prose(path))
     assert len(hints) >= 3, f"{len(hints)} hints"
@@ -193,14 +286,12 @@ def test_only_figures_and_solutions_are_hidden(path):
 
 
 @each_chapter
-def test_jupyterlab_folds_what_the_page_folds(path):
-    folds = {
-        "hide-cell": {"source_hidden": True, "outputs_hidden": True},
-        "hide-input": {"source_hidden": True},
-    }
-    for number, cell in enumerate(code_cells(path), 1):
-        expected = next((f for tag, f in folds.items() if tag in tags(cell)), None)
-        assert cell.metadata.get("jupyter") == expected, f"cell {number}: run `make notebooks`"
+def test_folds_are_as_the_build_sets_them(path):
+    notebook = read(path)
+    assert "hide-input" in tags(code_cells(path)[0]), "the imports are folded"
+    again = copy.deepcopy(notebook)
+    fold(again)
+    assert again == notebook, "run `make notebooks`"
 
 
 def glued(path: Path) -> set[str]:

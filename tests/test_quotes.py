@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 ARTICLES = Path(os.environ.get("DOWNHILL_ARTICLES", ROOT.parent / "shared" / "seeds"))
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CITED = re.compile(r"\{cite:[pt]\}`([^`]*)`")
+CITED = re.compile(r"references\.md#(\w+)\)")
 QUOTED = re.compile(r'"([^"]{12,})"|“([^”]{12,})”')
 
 
@@ -27,8 +27,7 @@ def quotations(markdown: str) -> list[tuple[str, list[str]]]:
     """Each quoted fragment, with the articles that its paragraph or table row cites."""
     found = []
     for block in re.split(r"\n\s*\n|\n(?=\||[-*] |\d+\. )", markdown):
-        keys = [key.strip() for keys in CITED.findall(block) for key in keys.split(",")]
-        articles = [key for key in keys if re.fullmatch(r"s\d", key)]
+        articles = [key for key in CITED.findall(block) if re.fullmatch(r"s\d", key)]
         for quote in QUOTED.findall(block):
             if articles:
                 found += [
@@ -55,5 +54,8 @@ def test_what_is_quoted_from_an_article_stands_there(path):
 
 
 def test_a_quotation_is_found_with_its_source():
-    row = 'text\n\n| "small steps … are better" {cite:p}`s3` | no |\n| "not judged here" | x |'
+    row = (
+        'text\n\n| "small steps … are better" ([Overview S3](../book/references.md#s3)) | no |\n'
+        '| "not judged here" | x |'
+    )
     assert quotations(row) == [("small steps", ["s3"]), ("are better", ["s3"])]
