@@ -95,20 +95,25 @@ def label_end(ax: Axes, line: Line2D, text: str) -> None:
     )  # fmt: skip
 
 
-def draw_map(ax: Axes, x: Numbers, y: Numbers, values: Tensor, *, label: str) -> QuadMesh:
+def draw_map(
+    ax: Axes, x: Numbers, y: Numbers, values: Tensor, *, label: str, good: str = "low"
+) -> QuadMesh:
     """A table of numbers ``(len(y), len(x))`` as a map on logarithmic axes, with a colour bar.
 
-    Each cell is centred on its x and y. What is not finite stays white, hatched.
+    Each cell is centred on its x and y. Bright is good, in every map of the book: ``good`` says
+    whether these are the "low" values or the "high" ones. What is not finite stays hatched.
     """
+    cmaps = {"low": "cividis_r", "high": "cividis"}
+    if good not in cmaps:
+        raise ValueError(f"good must be 'low' or 'high', got {good!r}")
     x, y = torch.as_tensor(x).double(), torch.as_tensor(y).double()
     if values.shape != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}), got {tuple(values.shape)}")
     shown = values.where(values.isfinite(), float("nan"))
     ax.set(xscale="log", yscale="log")
     ax.patch.set(hatch="////", edgecolor=COLORS["surface"], linewidth=0)
-    mesh = ax.pcolormesh(
-        _edges(x).numpy(), _edges(y).numpy(), shown.numpy(), cmap="cividis", rasterized=True
-    )
+    cells = _edges(x).numpy(), _edges(y).numpy(), shown.numpy()
+    mesh = ax.pcolormesh(*cells, cmap=cmaps[good], rasterized=True)
     bar = ax.figure.colorbar(mesh, ax=ax, label=label)
     bar.ax.yaxis.set_major_locator(MaxNLocator(5))
     return mesh

@@ -4,8 +4,8 @@ COLORS = {
     "surface": "#8c8c8c",
     "path": "#0072B2",
     "second": "#D55E00",
-    "third": "#009E73",
-    "fourth": "#AA4499",
+    "third": "#00754A",
+    "fourth": "#7F4DF0",
     "start": "#595959",
     "minimum": "#D55E00",
 }

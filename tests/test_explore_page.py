@@ -77,7 +77,7 @@ def game() -> Explorer:
     figure = Figure(figsize=(5, 3))
     plane = figure.subplots()
     plane.set(xlim=(-1, 1), ylim=(-1, 1))
-    places = np.linspace(-0.9, 0.9, 7)
+    places = np.arange(-3, 4) * 0.3
     sliders = {"method": ["one", "two", "three"], "start x": places, "start y": places}
     show = Explorer(figure, sliders, name="game", alt="A path.")
     to = np.arange(1, 4)[:, None, None, None] * [0, 0.2]

@@ -78,6 +78,13 @@ def test_a_map_s_cells_are_centred_on_their_values(ax):
     assert mesh.get_array().mask.sum() == 1
 
 
+@pytest.mark.parametrize("good", ["low", "high"])
+def test_on_a_map_bright_is_good(ax, good):
+    mesh = figures.draw_map(ax, [1.0, 2.0], [1.0, 2.0], torch.eye(2), label="loss", good=good)
+    low, high = (sum(mesh.to_rgba(v)[:3]) for v in (0.0, 1.0))
+    assert (high > low) == (good == "high")
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -86,6 +93,7 @@ def test_a_map_s_cells_are_centred_on_their_values(ax):
         (lambda ax: figures.draw_path(ax, torch.zeros(3, 4, 2)), r"got \(3, 4, 2\)"),
         (lambda ax: figures.draw_runs(ax, torch.zeros(4), torch.zeros(3, 5)), r"\(runs, 4\)"),
         (lambda ax: figures.draw_map(ax, [1.0], [1.0], torch.zeros(2, 2), label=""), r"\(1, 1\)"),
+        (lambda ax: figures.draw_map(ax, [1], [1], torch.zeros(1, 1), label="", good="x"), "'x'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(ax, draw, message):

@@ -82,13 +82,20 @@ def test_what_a_learner_reads_takes_an_hour():
     assert lines(p for p in SOURCES if part_of(p) not in (*EXPLORER, "checks")) <= 1700
 
 
+# A figure as SVG, in panels: Explorers and figures that do not move have it in common.
+DRAWING = ("stage", "picture")
+
+
 def test_the_explorer_with_its_script_and_style_stays_small():
-    assert lines(p for p in SOURCES if part_of(p) in EXPLORER) <= 1700
+    explorer = [p for p in SOURCES if part_of(p) in EXPLORER]
+    assert lines(p for p in explorer if p.stem not in DRAWING) <= 1700
+    assert lines(p for p in explorer if p.stem in DRAWING) <= 300
 
 
 def test_gdlib_leaves_pyplot_to_the_notebooks():
     for path in MODULES:
-        assert "pyplot" not in path.read_text(encoding="utf8"), path.name
+        assert "import pyplot" not in path.read_text(encoding="utf8"), path.name
+        assert "import matplotlib.pyplot" not in path.read_text(encoding="utf8"), path.name
 
 
 def test_importing_gdlib_changes_nothing_and_prints_nothing():
