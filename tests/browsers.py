@@ -21,10 +21,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
 
 T = TypeVar("T")
 
-# Formulas stand, all of the page has been seen, and every explorer works: it comes alive when it
-# nears the screen.
+# All of the page has been seen, and every explorer works: it comes alive when it nears the screen.
 WAKE = """async () => {
-  await window.MathJax?.startup?.promise;
   const late = performance.now() + 20000;
   for (const root of document.querySelectorAll('.explorer:has(.explorer-data)')) {
     root.scrollIntoView({ block: 'center', behavior: 'instant' });
@@ -84,7 +82,7 @@ class Visit:
             self.complaints.append(f"console: {message.text}")
 
     def open(self, name: str) -> Page:
-        """Load a page of the book and wait until its formulas stand and its sliders work."""
+        """Load a page of the book and wait until its sliders work."""
         self.page.goto(f"{self.address}/{name}.html", wait_until="load")
         self.run(WAKE)
         return self.page
@@ -116,7 +114,7 @@ class Remote:
         self.address, self.complaints = address, []
 
     def open(self, name: str) -> None:
-        """Load a page of the book and wait until its formulas stand and its sliders work."""
+        """Load a page of the book and wait until its sliders work."""
         self.complaints = []
         self.go(f"{self.address}/{name}.html")
         self.run(WAKE)
