@@ -1,14 +1,20 @@
-"""A real browser for the tests that need one, and paths that every test agrees on."""
+"""Real browsers and the built site for the tests that need them, and paths that all agree on."""
 
 import os
+import re
 import shutil
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+PAGES = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
 NAMES = (
     "chromium",
     "chromium-browser",
@@ -52,3 +58,35 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield chromium
         chromium.close()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A test prints nothing of its own."""
+
+
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that leaves a page closes connections; that is no error of the page."""
+
+
+@pytest.fixture(scope="session")
+def files() -> str:
+    """The site's root as a folder."""
+    need(SITE.is_dir(), "no _build/html: run `make book` first")
+    return SITE.as_uri()
+
+
+@pytest.fixture(scope="session")
+def server(files: str) -> Iterator[str]:
+    """The site's root on a loopback server."""
+    http = Server(("127.0.0.1", 0), partial(Silent, directory=SITE))
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+
+
+@pytest.fixture(params=["server", "files"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Both, for whatever might work on one of them only."""
+    return request.getfixturevalue(request.param)

@@ -2,119 +2,16 @@
 
 import gzip
 import re
-import threading
-from collections.abc import Iterator
-from functools import partial
 from html import unescape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, Route
 
-from tests.conftest import ROOT, need
+from tests.browsers import Visit
+from tests.conftest import PAGES, ROOT, SITE
 
-SITE = ROOT / "_build" / "html"
 AXE = (ROOT / "tests" / "axe" / "axe.min.js").read_text(encoding="utf8")
-PAGES = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
 KILOBYTE = 1000
-
-READY = "() => [...document.querySelectorAll('.explorer')].every(e => 'ready' in e.dataset)"
-# The painted state of one explorer: what its sliders must change.
-ACTORS = "root => [...root.querySelectorAll('[data-actor]')].map(a => a.outerHTML).join()"
-
-
-class Silent(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """A test prints nothing of its own."""
-
-
-class Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that leaves a page closes connections; that is no error of the page."""
-
-
-@pytest.fixture(scope="module")
-def files() -> str:
-    """The site's root as a folder."""
-    need(SITE.is_dir(), "no _build/html: run `make book` first")
-    return SITE.as_uri()
-
-
-@pytest.fixture(scope="module")
-def server(files: str) -> Iterator[str]:
-    """The site's root on a loopback server."""
-    http = Server(("127.0.0.1", 0), partial(Silent, directory=SITE))
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-
-
-@pytest.fixture(params=["server", "files"])
-def address(request: pytest.FixtureRequest) -> str:
-    """Both, for whatever might work on one of them only."""
-    return request.getfixturevalue(request.param)
-
-
-class Visit:
-    """A page on a browser that can reach only ``address``, and all that went wrong there."""
-
-    def __init__(self, browser: Browser, address: str, width: int = 1280, mode: str = "light"):
-        self.address, self.complaints = address, []
-        scheme = "dark" if mode == "dark" else "light"
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        self.context.add_init_script(f"localStorage.mode = localStorage.theme = '{mode}'")
-        self.page = self.context.new_page()
-        self.page.route("**/*", self._gate)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"threw: {error}"))
-        self.page.on("requestfailed", lambda r: self.complaints.append(f"not found: {r.url}"))
-        self.page.on("response", self._judge)
-
-    def _gate(self, route: Route) -> None:
-        url = route.request.url
-        if url.startswith((self.address, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.complaints.append(f"asked another host: {url}")
-            route.abort()
-
-    def _judge(self, response: Response) -> None:
-        if response.status >= 400:
-            self.complaints.append(f"status {response.status}: {response.url}")
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(f"console: {message.text}")
-
-    def open(self, name: str) -> Page:
-        """Load a page of the book and wait until its formulas stand and its sliders work."""
-        self.page.goto(f"{self.address}/{name}.html", wait_until="load")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
-        self.page.wait_for_function(READY)
-        return self.page
-
-    def __enter__(self) -> "Visit":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_asks_no_other_host_and_complains_of_nothing(browser, address, name):
-    with Visit(browser, address) as visit:
-        page = visit.open(name)
-        page.mouse.wheel(0, 20000)
-        page.wait_for_timeout(200)
-        assert visit.complaints == []
-
-
-def explorers(page: Page) -> list[Locator]:
-    """Every explorer of the page that has sliders."""
-    return [e for e in page.locator(".explorer").all() if e.locator("input[type=range]").count()]
 
 
 def named(page: Path) -> set[str]:
@@ -132,32 +29,6 @@ def test_a_link_leads_to_a_place_that_is_there(files, name):
         if unescape(place) not in named((page.parent / there) if there else page)
     ]
     assert links and not dead
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_slider_repaints_by_keyboard_and_by_mouse(browser, address, name):
-    with Visit(browser, address) as visit:
-        for explorer in explorers(visit.open(name)):
-            for slider in explorer.locator("input[type=range]").all():
-                label = f"{explorer.get_attribute('id')}, slider {slider.get_attribute('id')}"
-                slider.scroll_into_view_if_needed()
-                default = slider.input_value()  # the others are tried with this one there
-                slider.press("Home")
-                first = explorer.evaluate(ACTORS)
-                slider.press("End")
-                last = explorer.evaluate(ACTORS)
-                assert first and last != first, f"{label} does not repaint by keyboard"
-                box = slider.bounding_box()
-                assert box is not None
-                visit.page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
-                assert explorer.evaluate(ACTORS) != last, f"{label} does not repaint by mouse"
-                slider.fill(default)
-        assert visit.complaints == []
-
-
-def test_the_front_page_has_a_live_explorer(browser, address):
-    with Visit(browser, address) as visit:
-        assert explorers(visit.open(PAGES[0])), "no explorer with sliders on the front page"
 
 
 def test_the_first_address_leads_to_the_front_page(browser, address):
@@ -182,14 +53,6 @@ def test_search_finds_a_word(browser, address):
         visit.page.goto(f"{address}/search.html?q=gradient")
         visit.page.locator("#search-results li a").first.wait_for()
         assert visit.complaints == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_page_does_not_scroll_sideways(browser, files, name):
-    with Visit(browser, files, width=320) as visit:
-        page = visit.open(name)
-        excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert excess <= 0, f"{excess} px wider than a screen of 320 px"
 
 
 @pytest.mark.parametrize("width", [380, 1280])
