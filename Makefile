@@ -4,7 +4,7 @@ BIN = .venv/bin
 SHIFT ?= 1000
 READY = .venv/installed
 
-.PHONY: help book test lint lab bench notebooks seeds clean
+.PHONY: help book test lint lab bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
@@ -26,6 +26,9 @@ lab: $(READY)  ## open the chapters in JupyterLab
 
 bench: $(READY) $(if $(PEERS),.venv-peers/installed)  ## measure speed and memory; PEERS=1: beside JAX
 	@$(BIN)/python tests/bench.py
+
+lighthouse: $(READY)  ## Lighthouse's scores of the built book; fetches Lighthouse from npm
+	@$(BIN)/python -m tests.lighthouse
 
 notebooks: $(READY)  ## execute the chapters and write them back, with text outputs only
 	@$(BIN)/python book/build.py notebooks

@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # as a script: the book's own modules stand beside this one
+    sys.path.insert(0, str(ROOT))
 SITE = ROOT / "_build" / "html"
 # Sphinx writes here; only a complete site is moved to SITE.
 UNFINISHED = ROOT / "_build" / "unfinished"
@@ -39,30 +40,12 @@ def explain(chapter: Path, error: Exception) -> str:
     return f"{error}\n{chapter.relative_to(ROOT)}, {number}, stopped with the error above."
 
 
-# What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
-MENDED = {
-    '<summary aria-label="Toggle hidden content">': "<summary>",  # hid the text that it shows
-}
-
-
-def mend(site: Path) -> None:
-    """Put right in the finished pages what no setting reaches, and make their pictures light."""
-    for page in site.rglob("*.html"):
-        html = page.read_text(encoding="utf8")
-        for wrong, right in MENDED.items():
-            html = html.replace(wrong, right)
-        page.write_text(html, encoding="utf8")
-    # 256 colours are more than a chart uses, and less than half the bytes.
-    for path in site.glob("_images/*.png"):
-        with Image.open(path) as picture:
-            few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
-
-
 def build_html() -> str | None:
     """Build the site. Returns what went wrong, or None when it stands complete in SITE."""
     from jupyter_book.sphinx import build_sphinx
     from sphinx.util.console import nocolor
+
+    from book import pages
 
     if not sys.stdout.isatty():
         nocolor()
@@ -88,7 +71,7 @@ def build_html() -> str | None:
             return reason(result)
         if result:
             return "The build gave warnings (see WARNING above), and a warning is an error here."
-        mend(UNFINISHED / "html")
+        pages.finish(UNFINISHED / "html")
         (UNFINISHED / "html").rename(SITE)
     finally:
         shutil.rmtree(UNFINISHED, ignore_errors=True)
