@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
@@ -100,8 +101,8 @@ def draw_map(
 ) -> QuadMesh:
     """A table of numbers ``(len(y), len(x))`` as a map on logarithmic axes, with a colour bar.
 
-    Each cell is centred on its x and y. Bright is good, in every map of the book: ``good`` says
-    whether these are the "low" values or the "high" ones. What is not finite stays hatched.
+    Each cell is centred on its x and y. Bright is what is ``good``, the "low" values or the "high".
+    What is not finite stays hatched.
     """
     cmaps = {"low": "cividis_r", "high": "cividis"}
     if good not in cmaps:
@@ -109,19 +110,17 @@ def draw_map(
     x, y = torch.as_tensor(x).double(), torch.as_tensor(y).double()
     if values.shape != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}), got {tuple(values.shape)}")
-    shown = values.where(values.isfinite(), float("nan"))
     ax.set(xscale="log", yscale="log")
     ax.patch.set(hatch="////", edgecolor=COLORS["surface"], linewidth=0)
-    cells = _edges(x).numpy(), _edges(y).numpy(), shown.numpy()
-    mesh = ax.pcolormesh(*cells, cmap=cmaps[good], rasterized=True)
-    bar = ax.figure.colorbar(mesh, ax=ax, label=label)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(5))
+    shown = values.where(values.isfinite(), float("nan")).numpy()
+    mesh = ax.pcolormesh(_edges(x), _edges(y), shown, cmap=cmaps[good], rasterized=True)
+    ax.figure.colorbar(mesh, ax=ax, label=label, ticks=MaxNLocator(5))
     return mesh
 
 
-def _edges(centres: Tensor) -> Tensor:
+def _edges(centres: Tensor) -> np.ndarray:
     """The borders between cells, halfway between centres in the logarithm."""
     log = centres.log()
     middle = (log[1:] + log[:-1]) / 2
-    first, last = 2 * log[:1] - middle[:1], 2 * log[-1:] - middle[-1:]
-    return torch.cat([first, middle, last]).exp()
+    edges = [2 * log[:1] - middle[:1], middle, 2 * log[-1:] - middle[-1:]]
+    return torch.cat(edges).exp().numpy()

@@ -512,3 +512,19 @@ assert "matplotlib.pyplot" not in sys.modules and "ipywidgets" not in sys.module
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_in_jupyter_a_few_values_are_toggle_buttons_and_a_lone_marker_has_none():
+    from gdlib.explore.widget import _build
+
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set(xlim=(0, 9), ylim=(0, 9))
+    sliders = {"method": ["one", "two"], "x": range(9), "rate": np.logspace(-3, 0, 9)}
+    show = Explorer(figure, sliders, name="test", alt="Nothing.")
+    show.dots(ax, np.ones((2, 1, 1, 1)), np.ones((2, 1, 1, 1)))
+    show.pick(ax, x="x", alone=True)
+    box, links = _build(show._page)
+    rows = [type(row).__name__ for row in box.children[1].children]
+    assert rows == ["ToggleButtons", "FloatLogSlider"]
+    assert [link.source[1] for link in links] == ["index", "value"]

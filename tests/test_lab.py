@@ -303,3 +303,10 @@ def test_a_chapter_runs_and_its_slider_moves_the_walk(browser, server):
     assert before and walk.locator("polyline").evaluate_all(drawn) != before
     assert not page.locator(".jp-OutputArea-output[data-mime-type*=stderr]").count()
     page.close()
+
+
+def test_the_sliders_stand_under_each_other(lab):
+    tracks = view(lab).locator(".noUi-base").all()
+    boxes = [track.bounding_box() for track in tracks]
+    assert len(boxes) == 3
+    assert len({(round(box["x"]), round(box["width"])) for box in boxes if box}) == 1

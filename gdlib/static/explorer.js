@@ -158,12 +158,14 @@ function listenPick(marker, { sliders, places }, explorer, signal) {
     places.forEach((row, k) => { if (row) changes[sliders[k]] = nearest(row, at[k]); });
     explorer.move(changes);
   };
+  let held; // the pointer that drags
   on("pointerdown", (event) => {
     if (event.pointerType === "touch" && event.target === marker) return;
-    marker.setPointerCapture(event.pointerId);
+    marker.setPointerCapture(held = event.pointerId);
     toPointer(event);
   });
-  on("pointermove", (event) => marker.hasPointerCapture(event.pointerId) && toPointer(event));
+  on("pointermove", (event) => event.pointerId === held && toPointer(event));
+  on("lostpointercapture", () => { held = undefined; });
   on("click", toPointer);
   on("keydown", (event) => {
     const keys = ["ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp", "Home", "PageDown", "End", "PageUp"];
