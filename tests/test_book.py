@@ -73,7 +73,7 @@ def zipped(content: bytes) -> int:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_light(browser, server, name):
-    """300 KB in 20 requests beside its figures; 300 KB for a figure, 400 if images move in it."""
+    """650 KB in 20 requests beside its explorers; 300 KB for a figure, 400 if images move in it."""
     with Visit(browser, server) as visit:
         loaded: list[str] = []
         visit.page.on("request", lambda r: loaded.append(r.url))
