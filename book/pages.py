@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from book import predictions, search, styles
+from book import predictions, search, styles, thumbnails
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
@@ -58,6 +58,7 @@ def finish(site: Path) -> None:
             html = predictions.tabulated(html)
         html = unloaded(html, page, site)
         page.write_text(html, encoding="utf8")
+    thumbnails.illustrate(site)
     search.write(site, pages)
     styles.bundle(site, pages)
 

@@ -1,10 +1,11 @@
 """What book/formulas.py, pages.py, styles.py, predictions.py and search.py make of a page."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
-from book import pages, predictions, search, styles
+from book import pages, predictions, search, styles, thumbnails
 from book.formulas import formulas, mathml
 
 # Formulas
@@ -189,3 +190,26 @@ def test_a_section_is_found_with_its_words_and_without_pictures(tmp_path):
         "",
         "x = 1",
     )
+
+
+def test_a_chapter_s_card_shows_the_first_panel_of_its_first_explorer(tmp_path):
+    card = (
+        '<div class="sd-card-body docutils">Question?</div>'
+        '<a href="../notebooks/{0}.html"><span class="doc">{0}</span></a>'
+    )
+    explorer = (
+        '<div class="explorer" id="fig-a"><svg role="img" viewBox="0 0 9 5" fill="currentColor">'
+        '<path style="stroke: var(--explorer-0, #0072b2)"/><use href="#m"/></svg></div>'
+        '<svg viewBox="1 1 1 1"><rect/></svg>'
+    )
+    for folder in ("book", "notebooks", "_static"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "book" / "index.html").write_text(card.format("with") + card.format("without"))
+    (tmp_path / "notebooks" / "with.html").write_text(explorer)
+    (tmp_path / "notebooks" / "without.html").write_text("<p>No picture.</p>")
+    thumbnails.illustrate(tmp_path)
+    front = (tmp_path / "book" / "index.html").read_text()
+    assert front.count("<img") == 1 and 'src="../_static/thumbnails/with.svg"' in front
+    picture = ElementTree.parse(tmp_path / "_static" / "thumbnails" / "with.svg").getroot()
+    assert picture.get("viewBox") == "0 0 9 5" and picture.get("fill") == thumbnails.GREY
+    assert picture[1].get("style") == "stroke: #0072b2"

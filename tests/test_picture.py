@@ -43,6 +43,16 @@ def test_ink_and_curves_follow_the_page():
     assert "var(--explorer-0, #0072b2)" in html and "#000000" not in html
 
 
+def test_pieces_of_one_picture_stay_together_and_dark_grey_follows_the_page():
+    figure = Figure()
+    for number, axes in enumerate(figure.subplots(2, 3).flat):
+        axes.plot([0, 1], [number, 1], color="#595959")
+        axes.set(xticks=[], yticks=[]) if number < 5 else None
+    drawn = panels(Picture(figure, alt="Five pieces and a chart."))
+    assert len(drawn) == 2
+    assert "#595959" not in drawn[0] and "color-mix(in srgb, currentColor" in drawn[0]
+
+
 def test_what_has_thousands_of_points_is_a_picture_inside():
     figure = Figure()
     axes = figure.subplots()

@@ -104,12 +104,10 @@ def _draw(figure: Figure, prefix: str) -> Element:
     names = [(ax, ax.get_gid()) for ax in figure.axes]
     for number, ax in enumerate(figure.axes):
         ax.set_gid(f"{PANEL}{number}")
-        for line in ax.lines:
-            if len(line.get_xydata()) > MANY:  # type: ignore[arg-type]
-                line.set_rasterized(True)
-        for cloud in ax.collections:
-            if len(cloud.get_offsets()) > MANY:  # type: ignore[arg-type]
-                cloud.set_rasterized(True)
+        heavy: list = [line for line in ax.lines if len(np.asarray(line.get_xydata())) > MANY]
+        heavy += [cloud for cloud in ax.collections if len(cloud.get_offsets()) > MANY]  # type: ignore[arg-type]
+        for artist in heavy:
+            artist.set_rasterized(True)
     with matplotlib.rc_context(settings), io.StringIO() as file:
         figure.savefig(file, format="svg", transparent=True, metadata=nothing, dpi=200)
         text = file.getvalue()
@@ -123,14 +121,20 @@ def _draw(figure: Figure, prefix: str) -> Element:
 
 
 def _owner(ax: Axes) -> Axes:
-    """The axes in whose panel these belong: a colour bar's parent, the first of twins."""
+    """A colour bar's parent, the first of twins, of axes without ticks the first: one picture."""
     bar = getattr(ax, "_colorbar_info", None)
     if bar:
         return _owner(bar["parents"][0])
     figure = ax.get_figure(root=True)
     assert figure is not None
+    if _has_no_ticks(ax):
+        return next(filter(_has_no_ticks, figure.axes))
     twins = ax._twinned_axes.get_siblings(ax)  # type: ignore[attr-defined]
     return min(twins, key=figure.axes.index)
+
+
+def _has_no_ticks(ax: Axes) -> bool:
+    return not ax.axison or not (len(ax.get_xticks()) or len(ax.get_yticks()))
 
 
 def _in_points(figure: Figure, boxes: list) -> tuple[float, float, float, float]:
@@ -194,9 +198,11 @@ def _round(match: re.Match[str]) -> str:
 
 
 def ink(color: str) -> str:
-    """A colour ``#rrggbb`` as CSS: black and the curves' colours follow the page's theme."""
+    """A colour ``#rrggbb`` as CSS: black, grey dots and curves' colours follow the page's theme."""
     if color == "#000000":
         return "currentColor"
+    if color == COLORS["start"]:
+        return "color-mix(in srgb, currentColor 72%, transparent)"
     return f"var(--explorer-{TWINS.index(color)}, {color})" if color in TWINS else color
 
 
