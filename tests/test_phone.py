@@ -1,6 +1,5 @@
 """The pages on a phone, with a finger; and what a reader sees first, on any screen."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -102,18 +101,8 @@ def test_the_sliders_are_in_sight_with_every_panel(phone, size):
         assert controls["height"] <= size[1] / 2, "no room for a picture"
 
 
-# These chapters wait for an opening that moves, and for figures of a phone's width.
-WAITING = re.compile(r"/notebooks/(04|10|11)_")
-
-
-def expect_failure_of_waiting(phone: Visit) -> None:
-    if WAITING.search(phone.page.url):
-        pytest.xfail("the chapter has no opening explorer yet, and figures wider than a phone")
-
-
 def test_text_in_pictures_has_nine_pixels(phone):
     turn(phone, PHONE)
-    expect_failure_of_waiting(phone)
     assert phone.run(SMALL, 9) == []
 
 
@@ -125,7 +114,6 @@ def test_what_is_tapped_has_44_pixels(phone):
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=str)
 def test_a_chapter_has_something_to_touch_in_its_first_two_screens(phone, size):
     turn(phone, size)
-    expect_failure_of_waiting(phone)
     tops = [explorer.bounding_box()["y"] for explorer in explorers(phone)]
     if "/notebooks/" in phone.page.url:
         assert tops[0] < 2 * size[1]
