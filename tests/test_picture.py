@@ -70,6 +70,21 @@ def test_a_title_of_the_figure_is_not_lost():
     assert "All of it" in panels(Picture(figure, alt="A line and a map."))[0]
 
 
+def test_axes_of_subfigures_and_invisible_ones_are_panels_too():
+    figure = Figure(figsize=(6, 3))
+    left, right = figure.subfigures(1, 2)
+    left.subplots().set_title("alpha")
+    hidden, shown = right.subplots(1, 2)
+    shown.set_title("omega")
+    hidden.set_visible(False)
+    drawn = panels(Picture(figure, alt="Two charts."))
+    assert [("alpha" in panel, "omega" in panel) for panel in drawn] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+
+
 def test_pyplot_shows_it_no_second_time():
     figure, _ = plt.subplots()
     Picture(figure, alt="Nothing.")

@@ -52,19 +52,19 @@ def draw_stage(figure: Figure, prefix: str) -> list[Panel]:
     ids = {element.get("id") for element in root.iter()}
     _clean(root, prefix, ids)
     whole = next(child for child in root if child.get("id") == f"{prefix}figure_1")
-    groups = {child.get("id"): child for child in whole}
+    groups = {part.get("id"): part for part in whole.iter()}
     panels: dict[Axes, list[Axes]] = {}
     for ax in figure.axes:
         panels.setdefault(_owner(ax), []).append(ax)
     drawn = []
     for axes in panels.values():
         names = [f"{prefix}{PANEL}{figure.axes.index(ax)}" for ax in axes]
-        own = [groups.pop(name) for name in names if name in groups]
-        boxes = [box for ax in axes if ax.get_visible() and (box := ax.get_tightbbox())]
-        if boxes:
-            drawn.append(Panel(axes, _in_points(figure, boxes), _text(own)))
-    rest = [group for name, group in groups.items() if name != f"{prefix}patch_1"]
-    if boxes := [a.get_window_extent() for a in (*figure.texts, *figure.legends)]:
+        own = [groups[name] for name in names if name in groups]  # an axes may be invisible
+        boxes = [ax.get_tightbbox() or ax.bbox for ax in axes]
+        drawn.append(Panel(axes, _in_points(figure, boxes), _text(own)))
+    if boxes := [a.get_window_extent() for a in (*figure.texts, *figure.legends, *figure.lines)]:
+        of_axes = (f"{prefix}{PANEL}", f"{prefix}subfigure", f"{prefix}patch_1")
+        rest = [part for part in whole if not part.get("id", "").startswith(of_axes)]
         drawn.insert(0, Panel([], _in_points(figure, boxes), _text(rest)))
     shared = _text([child for child in root if child is not whole])  # definitions of clips
     first = drawn[0] if drawn else Panel([], (0, 0, *size(figure)), "")
