@@ -58,7 +58,7 @@ def finish(site: Path) -> None:
             html = predictions.tabulated(html)
         html = unloaded(html, page, site)
         page.write_text(html, encoding="utf8")
-    thumbnails.illustrate(site)
+    thumbnails.illustrate(site, pages)
     search.write(site, pages)
     styles.bundle(site, pages)
 

@@ -17,10 +17,9 @@ STYLE = (
 )
 
 
-def illustrate(site: Path) -> None:
-    """Put a picture into every card of the front page that leads to a chapter."""
+def illustrate(site: Path, pages: list[Path]) -> None:
+    """Put a picture into every card that leads to a chapter with an explorer."""
     (site / "_static" / "thumbnails").mkdir(exist_ok=True)
-    front = site / "book" / "index.html"
 
     def with_picture(card: re.Match[str]) -> str:
         panel = PANEL.search((site / f"{card[2]}.html").read_text(encoding="utf8"))
@@ -30,8 +29,10 @@ def illustrate(site: Path) -> None:
         (site / name).write_text(drawn(*panel.groups()), encoding="utf8")
         return f'<img class="sd-card-img-top" src="../{name}" alt="" loading="lazy">{card[0]}'
 
-    html = front.read_text(encoding="utf8")
-    front.write_text(CARD.sub(with_picture, html), encoding="utf8")
+    for page in pages:
+        html = page.read_text(encoding="utf8")
+        if CARD.search(html):
+            page.write_text(CARD.sub(with_picture, html), encoding="utf8")
 
 
 def drawn(box: str, panel: str) -> str:

@@ -207,7 +207,7 @@ def test_a_chapter_s_card_shows_the_first_panel_of_its_first_explorer(tmp_path):
     (tmp_path / "book" / "index.html").write_text(card.format("with") + card.format("without"))
     (tmp_path / "notebooks" / "with.html").write_text(explorer)
     (tmp_path / "notebooks" / "without.html").write_text("<p>No picture.</p>")
-    thumbnails.illustrate(tmp_path)
+    thumbnails.illustrate(tmp_path, [tmp_path / "book" / "index.html"])
     front = (tmp_path / "book" / "index.html").read_text()
     assert front.count("<img") == 1 and 'src="../_static/thumbnails/with.svg"' in front
     picture = ElementTree.parse(tmp_path / "_static" / "thumbnails" / "with.svg").getroot()
