@@ -95,7 +95,7 @@ def check_accuracy(answer: Callable[[nn.Module, Tensor, Tensor, int], Any]) -> s
     for width, images, sizes in ((12, 90, (10, 30, 90)), (7, 48, (48, 7, 1)), (20, 60, (4, 60))):
         model, x, y = _graded(width, images)
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        marks = {}
+        truth, marks = float((_classes(model, x) == y).double().mean()), {}
         for batch_size in sizes:
             about = f"{images} images in batches of {batch_size}"
             said = ask(answer, model, x.clone(), y.clone(), batch_size, about=about)
@@ -103,7 +103,6 @@ def check_accuracy(answer: Callable[[nn.Module, Tensor, Tensor, int], Any]) -> s
         if max(marks.values()) - min(marks.values()) > 1e-6:
             told = ", ".join(f"{mark:.2f} in batches of {size}" for size, mark in marks.items())
             raise NotYet(f"The same network and the same {images} images: {told}.")
-        truth = float((_classes(model, x) == y).double().mean())
         if abs(marks[sizes[0]] - truth) > 1e-6:
             raise NotYet(
                 f"{images} images: you say {marks[sizes[0]]:.3f}; shown one by one, {truth:.3f} "
@@ -124,8 +123,8 @@ def _graded(width: int, images: int) -> tuple[nn.Module, Tensor, Tensor]:
         ).float()
     for name, value in model.state_dict().items():
         if value.is_floating_point():
-            value.copy_(torch.randn(value.shape, generator=dice) / value[0].numel() ** 0.5)
-            value.abs_() if name.endswith("var") else None
+            drawn = torch.randn(value.shape, generator=dice, dtype=torch.float32)
+            value.copy_(drawn.abs() if name.endswith("var") else drawn / value[0].numel() ** 0.5)
     x = torch.randn(9 * images, 64, generator=dice, dtype=torch.float32)
     model.state_dict()["3.bias"].sub_(_logits(model, x).mean(0))  # or one class takes all
     best = _logits(model, x).topk(2).values
