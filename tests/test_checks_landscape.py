@@ -319,7 +319,7 @@ def trains_on(model, images, labels, batch_size):
         (mean_of_batches, "48 images"),
         (drops_the_last, "48 images"),
         (settles_first, "The same network"),
-        (forgets, "your function changed the network's 1.running_mean"),
+        (forgets, "shown one by one"),
         (trains_on, "your function changed the network's 0.weight"),
         (lambda m, x, y, b: accuracy(m, x, y, b) * len(x), "shown one by one"),
         (lambda m, x, y, b: 1 - accuracy(m, x, y, b), "shown one by one"),
