@@ -34,9 +34,9 @@ def check_change_lr(answer: Callable[[torch.optim.SGD, float], None]) -> str:
     generator = torch.Generator().manual_seed(0)
     curvature, w = _start(generator)
     beta = 0.8 + 0.1 * float(torch.rand(1, generator=generator))
-    parameters = _parameters(w)
+    parameters = as_parameters(w)
     sgd = torch.optim.SGD(parameters, lr=0.02, momentum=beta)
-    _warm_up()
+    warm_up()
     before = w
     # Two changes in a row at step 20: the rate of the first one is never used.
     for k, lr in enumerate([0.02] * 10 + [0.005] * 10 + [0.013] * 10 + [0.04] * 10):
@@ -46,8 +46,8 @@ def check_change_lr(answer: Callable[[torch.optim.SGD, float], None]) -> str:
         if abs(number(sgd.param_groups[0]["lr"], f"{about}, the optimiser's lr") - lr) > 1e-12:
             raise NotYet(f"{about}: the optimiser's lr is {shown(sgd.param_groups[0]['lr'], 30)}.")
         w, before = w - lr * curvature * w + beta * (w - before), w
-        _step(sgd, parameters, curvature, about)
-        off = float((_weights(parameters) - w).norm() / (w - before).norm())
+        step_with(sgd, parameters, curvature, about)
+        off = float((weights_of(parameters) - w).norm() / (w - before).norm())
         if not off < 1e-9:
             raise NotYet(f"{about}: the step is off by {off:.2g} of the length of Polyak's step.")
     return "40 steps, with the rate lowered once and raised twice: all are Polyak's."
@@ -57,20 +57,20 @@ def check_change_lr(answer: Callable[[torch.optim.SGD, float], None]) -> str:
 def check_ported(answer: Callable[[Iterable, float, float], torch.optim.Optimizer]) -> str:
     """Descend with the answer's optimiser and compare with the exponential average's steps."""
     generator = torch.Generator().manual_seed(0)
-    _warm_up()
+    warm_up()
     for _ in range(3):
         lr, beta = 0.02 + 0.2 * float(torch.rand(1, generator=generator)), 0.5
         beta += 0.45 * float(torch.rand(1, generator=generator))
         about = f"lr = {lr:.2g}, β = {beta:.2g}"
         curvature, w = _start(generator)
-        parameters, v = _parameters(w), torch.zeros_like(w)
+        parameters, v = as_parameters(w), torch.zeros_like(w)
         optimizer = ask(answer, parameters, lr, beta, about=about)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise NotYet(f"{about}: expected an optimiser of torch.optim, got {shown(optimizer)}.")
         for k in range(20):
             v = beta * v + (1 - beta) * curvature * w
-            _step(optimizer, parameters, curvature, about)
-            now = _weights(parameters)
+            step_with(optimizer, parameters, curvature, about)
+            now = weights_of(parameters)
             if not torch.allclose(now, w - lr * v, rtol=1e-9, atol=1e-12):
                 length = float((now - w).norm() / (lr * v).norm())
                 off = float((now - w + lr * v).norm() / (lr * v).norm())
@@ -115,25 +115,26 @@ def _start(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return curvature, torch.randn(5, generator=generator, dtype=torch.float64)
 
 
-def _parameters(w: Tensor) -> list[nn.Parameter]:
+def as_parameters(w: Tensor) -> list[nn.Parameter]:
     """The five weights as two parameters of different shape."""
     return [nn.Parameter(w[:2].clone()), nn.Parameter(w[2:, None].clone())]
 
 
-def _weights(parameters: list[nn.Parameter]) -> Tensor:
+def weights_of(parameters: list[nn.Parameter]) -> Tensor:
+    """The weights that the parameters hold, in one row."""
     return torch.cat([p.detach().flatten() for p in parameters])
 
 
-def _step(
+def step_with(
     optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], curvature: Tensor, about: str
 ) -> None:
     """One step of the optimiser with the gradient of ``curvature · w² / 2``."""
-    for p, part in zip(parameters, (curvature * _weights(parameters)).split([2, 3]), strict=True):
+    for p, part in zip(parameters, (curvature * weights_of(parameters)).split([2, 3]), strict=True):
         p.grad = part.clone().view_as(p)
     ask(optimizer.step, about=f"{about}, optimizer.step()")
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """The first optimiser and its first step import for seconds; no answer should pay for it."""
     w = nn.Parameter(torch.zeros(1))
     w.grad = torch.zeros(1)
