@@ -13,6 +13,7 @@ EXERCISES = {
     "04_learning_rates": ("steps-needed", "schedule", "fit"),
     "05_momentum": ("best-momentum", "change-lr", "ported"),
     "06_adaptive_methods": ("scaled", "lion", "recipe"),
+    "07_the_landscape": ("weight-std", "restarts", "accuracy"),
     "10_variational_autoencoder": ("kl-between", "logistic", "vae-loss"),
     "11_generative_adversarial_network": ("extragradient", "largest-dirac-lr", "gan-steps"),
 }
