@@ -1,6 +1,7 @@
 """The exercises of the chapters, as their tests reach them."""
 
 import ast
+from contextlib import suppress
 
 import nbformat
 
@@ -27,14 +28,18 @@ def tagged(chapter: str, tag: str) -> str:
 
 
 def namespace(chapter: str) -> dict:
-    """The imports of a chapter and the functions it defines, without running the rest."""
+    """The imports of a chapter and the functions it defines, without running the rest.
+
+    A function whose default is a value that the chapter computes is left out.
+    """
     names: dict = {}
     for cell in nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             tree = ast.parse(cell.source)
             kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef)
-            tree.body = [node for node in tree.body if isinstance(node, kinds)]
-            exec(compile(tree, chapter, "exec"), names)
+            for node in (node for node in tree.body if isinstance(node, kinds)):
+                with suppress(NameError):
+                    exec(compile(ast.Module([node], []), chapter, "exec"), names)
     return names
 
 
