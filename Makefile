@@ -15,7 +15,7 @@ book: $(READY)  ## execute every chapter and build the pages into _build/html
 
 test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
 	$(BIN)/python -m pytest tests
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=120 notebooks
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 notebooks
 
 lint: $(READY)  ## ruff and pyright only
 	$(BIN)/ruff check .
