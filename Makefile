@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 SHIFT ?= 1000
 READY = .venv/installed
+NBVAL = $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=300
 
 .PHONY: help book test lint lab bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
@@ -15,7 +16,8 @@ book: $(READY)  ## execute every chapter and build the pages into _build/html
 
 test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
 	$(BIN)/python -m pytest tests
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 notebooks
+	@# Two chapters at a time, one thread each, the long ones first: they are the last.
+	printf '%s\n' notebooks/*.ipynb | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(NBVAL)
 
 lint: $(READY)  ## ruff and pyright only
 	$(BIN)/ruff check .

@@ -6,11 +6,13 @@ python book/build.py notebooks notebooks/03_mini_batches.ipynb   only this one
 python book/build.py seeds 1000 [notebooks/…]   with every seed shifted by 1000, written nowhere
 """
 
+import asyncio
 import os
 import re
 import shutil
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,12 +20,20 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
+Executed = tuple[Path, nbformat.NotebookNode, float]  # a chapter, with outputs, and its seconds
+
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # as a script: the book's own modules stand beside this one
     sys.path.insert(0, str(ROOT))
 SITE = ROOT / "_build" / "html"
 # Sphinx writes here; only a complete site is moved to SITE.
 UNFINISHED = ROOT / "_build" / "unfinished"
+# Chapters that are executed at a time, one thread each: a second thread gains a chapter little.
+AT_A_TIME = min(4, os.cpu_count() or 1)
+
+
+class Stopped(Exception):
+    """A chapter did not reach its end; says which cell, and why."""
 
 
 def chapters() -> list[Path]:
@@ -40,6 +50,16 @@ def explain(chapter: Path, error: Exception) -> str:
     return f"{error}\n{chapter.relative_to(ROOT)}, {number}, stopped with the error above."
 
 
+async def fill(cache: str) -> None:
+    """Execute the chapters, and lay them where Sphinx finds them instead of executing them."""
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    async for chapter, notebook, _ in executed(chapters()):
+        done = CacheBundleIn(notebook, str(chapter))
+        get_cache(cache).cache_notebook_bundle(done, check_validity=False, overwrite=True)
+
+
 def build_html() -> str | None:
     """Build the site. Returns what went wrong, or None when it stands complete in SITE."""
     from jupyter_book.sphinx import build_sphinx
@@ -52,7 +72,9 @@ def build_html() -> str | None:
     # An old site next to a failed build would look like its result.
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
+    cache = str(UNFINISHED / "executed")
     try:
+        asyncio.run(fill(cache))
         result = build_sphinx(
             ROOT,
             UNFINISHED / "html",
@@ -61,6 +83,8 @@ def build_html() -> str | None:
             confoverrides={
                 "external_toc_path": str(ROOT / "_toc.yml"),
                 "latex_individualpages": False,
+                "nb_execution_mode": "cache",
+                "nb_execution_cache_path": cache,
                 "nitpicky": True,
             },
             warningiserror=True,
@@ -68,7 +92,7 @@ def build_html() -> str | None:
             quiet=True,  # warnings and errors only
         )
         if isinstance(result, BaseException):  # an interrupt too
-            return reason(result)
+            return f"{type(result).__name__}: {result}"
         if result:
             return "The build gave warnings (see WARNING above), and a warning is an error here."
         pages.finish(UNFINISHED / "html")
@@ -76,13 +100,6 @@ def build_html() -> str | None:
     finally:
         shutil.rmtree(UNFINISHED, ignore_errors=True)
     return None
-
-
-def reason(error: BaseException) -> str:
-    """What stopped Sphinx: the cell of a chapter, where it was one."""
-    if isinstance(error.__cause__, CellExecutionError | CellTimeoutError):
-        return explain(Path(str(error)), error.__cause__)
-    return f"{type(error).__name__}: {error}"
 
 
 def keep_text(notebook: nbformat.NotebookNode) -> None:
@@ -129,34 +146,49 @@ def prompts(name: str) -> dict[str, str]:
     return {"code_prompt_show": name, "code_prompt_hide": name}
 
 
-def executed(chapter: Path, **options: bool) -> nbformat.NotebookNode:
-    """A chapter with the outputs of a fresh kernel."""
-    notebook = nbformat.read(chapter, as_version=4)
-    NotebookClient(
-        notebook,
-        timeout=300,
-        kernel_name="python3",
-        record_timing=False,
-        resources={"metadata": {"path": str(chapter.parent)}},
-        **options,
-    ).execute()
-    return notebook
+async def executed(only: list[Path], **options: bool) -> AsyncIterator[Executed]:
+    """Chapters with the outputs of fresh kernels, each when it is done; the last begin first.
+
+    The kernels are of one process, which deals each its ports: two of two processes may race for
+    one. Raises ``Stopped`` for the first chapter that fails; the others are broken off.
+    """
+    gate = asyncio.Semaphore(AT_A_TIME)
+
+    async def execute(chapter: Path) -> Executed:
+        async with gate:
+            started = time.perf_counter()
+            notebook = nbformat.read(chapter, as_version=4)
+            client = NotebookClient(
+                notebook,
+                timeout=300,
+                kernel_name="python3",
+                record_timing=False,
+                resources={"metadata": {"path": str(chapter.parent)}},
+                **options,
+            )
+            try:
+                await client.async_execute()
+            except (CellExecutionError, CellTimeoutError) as error:
+                raise Stopped(explain(chapter, error)) from None
+            return chapter, notebook, time.perf_counter() - started
+
+    waiting = [asyncio.create_task(execute(chapter)) for chapter in reversed(only)]
+    try:
+        for done in asyncio.as_completed(waiting):
+            yield await done
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)  # their kernels end, too
 
 
-def execute_chapters(only: list[Path]) -> str | None:
+async def execute_chapters(only: list[Path]) -> None:
     """Execute chapters and write them back. A chapter that fails is left as it was."""
-    for chapter in only or chapters():
-        print(f"{chapter.relative_to(ROOT)} … ", end="", flush=True)
-        started = time.perf_counter()
-        try:
-            notebook = executed(chapter)
-        except (CellExecutionError, CellTimeoutError) as error:
-            return explain(chapter, error)
+    async for chapter, notebook, seconds in executed(only or chapters()):
         keep_text(notebook)
         fold(notebook)
         nbformat.write(notebook, chapter)
-        print(f"{time.perf_counter() - started:.0f} s")
-    return None
+        print(f"{chapter.relative_to(ROOT)} … {seconds:.0f} s", flush=True)
 
 
 def failures(notebook: nbformat.NotebookNode) -> list[str]:
@@ -166,7 +198,7 @@ def failures(notebook: nbformat.NotebookNode) -> list[str]:
     return [f"code cell {n} of {len(cells)}: {o.ename}: {o.evalue}" for n, o in errors]
 
 
-def shift_seeds(by: int, only: list[Path]) -> str | None:
+async def shift_seeds(by: int, only: list[Path]) -> str | None:
     """Execute chapters with every seed shifted, and say which cells fail; nothing is written."""
     startup = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "startup"
     startup.mkdir()
@@ -175,11 +207,11 @@ def shift_seeds(by: int, only: list[Path]) -> str | None:
     )
     (startup / "seeds.py").write_text(f"{code}del sys.path[-1], sys, shift\n", encoding="utf8")
     failed = []
-    for chapter in only or chapters():
-        print(f"{chapter.relative_to(ROOT)}, seeds + {by} … ", end="", flush=True)
-        found = failures(executed(chapter, allow_errors=True))
-        print(f"{len(found)} cells fail" if found else "all holds", flush=True)
-        failed += [f"{chapter.relative_to(ROOT)}, {failure}" for failure in found]
+    async for chapter, notebook, _ in executed(only or chapters(), allow_errors=True):
+        name, found = chapter.relative_to(ROOT), failures(notebook)
+        said = f"{len(found)} cells fail" if found else "all holds"
+        print(f"{name}, seeds + {by} … {said}", flush=True)
+        failed += [f"{name}, {failure}" for failure in found]
     return "\n".join(failed) or None
 
 
@@ -194,6 +226,7 @@ def quieten(profile: Path) -> None:
     config.write_text('c = get_config()\nc.IPKernelApp.log_level = "ERROR"\n', encoding="utf8")
     os.environ["IPYTHONDIR"] = str(profile)
     os.environ["TQDM_DISABLE"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def main(verb: str, *names: str) -> int:
@@ -201,13 +234,17 @@ def main(verb: str, *names: str) -> int:
     started = time.perf_counter()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         quieten(Path(profile))
-        if verb == "html":
-            print("Executing every chapter and building the pages, a few minutes …", flush=True)
-            problem = build_html()
-        elif verb == "seeds":
-            problem = shift_seeds(int(names[0]), [Path(name).resolve() for name in names[1:]])
-        else:
-            problem = execute_chapters([Path(name).resolve() for name in names])
+        only = [Path(name).resolve() for name in names if name.endswith(".ipynb")]
+        try:
+            if verb == "html":
+                print("Executing every chapter and building the pages, a few minutes …", flush=True)
+                problem = build_html()
+            elif verb == "seeds":
+                problem = asyncio.run(shift_seeds(int(names[0]), only))
+            else:
+                problem = asyncio.run(execute_chapters(only))
+        except Stopped as stopped:
+            problem = str(stopped)
     if problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

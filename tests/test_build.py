@@ -1,6 +1,14 @@
 """The two verbs of book/build.py, on a book of one small chapter."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -23,8 +31,8 @@ def book(tmp_path, monkeypatch):
     )
     (tmp_path / "front.md").write_text("# Front\n")
     (tmp_path / "notebooks").mkdir()
-    for name in ("IPYTHONDIR", "TQDM_DISABLE"):  # what main() sets ends with the test
-        monkeypatch.setenv(name, "")
+    for name in ("IPYTHONDIR", "TQDM_DISABLE", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "")  # what main() sets ends with the test
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "SITE", tmp_path / "_build" / "html")
     monkeypatch.setattr(build, "UNFINISHED", tmp_path / "_build" / "unfinished")
@@ -45,6 +53,64 @@ def test_a_good_book_is_built_and_its_first_address_works(book):
     assert "loss 0.25" in (build.SITE / "notebooks" / "01_small.html").read_text()
     assert "url=front.html" in (build.SITE / "index.html").read_text()
     assert not build.UNFINISHED.exists()
+
+
+MEETING = """
+import time
+from pathlib import Path
+with Path("{own}").open("a") as file:
+    file.write("executed\\n")
+deadline = time.monotonic() + 30
+while not Path("{other}").exists() and time.monotonic() < deadline:
+    time.sleep(0.05)
+print("loss 0.25, beside", Path("{other}").exists())
+"""
+
+
+def test_two_chapters_are_executed_side_by_side_and_once_each(book, monkeypatch):
+    monkeypatch.setattr(build, "AT_A_TIME", 2)
+    first = book(MEETING.format(own="one", other="two"))
+    second = first.with_name("02_small.ipynb")
+    first.rename(second)
+    book(MEETING.format(own="two", other="one"))
+    toc = build.ROOT / "_toc.yml"
+    toc.write_text(f"{toc.read_text()}- file: notebooks/02_small\n")
+    assert build.main("html") == 0
+    for chapter in (first, second):
+        page = build.SITE / "notebooks" / f"{chapter.stem}.html"
+        assert "loss 0.25, beside True" in page.read_text()
+    assert [first.with_name(name).read_text() for name in ("one", "two")] == ["executed\n"] * 2
+
+
+def kernels(marker: str) -> list[psutil.Process]:
+    """The processes that were started with this in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("DOWNHILL_TEST") == marker:
+                found.append(process)
+    return found
+
+
+def test_an_interrupt_ends_the_build_and_its_kernels(book):
+    chapter = book("import time; time.sleep(120)")
+    marker = str(chapter)
+    code = (
+        "from pathlib import Path; from book import build; import sys; "
+        f"build.ROOT = Path({str(build.ROOT)!r}); sys.exit(build.main('notebooks', {marker!r}))"
+    )
+    build_ = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "DOWNHILL_TEST": marker}
+    )
+    for _ in range(300):
+        if len(kernels(marker)) == 2:
+            break
+        time.sleep(0.1)
+    assert len(kernels(marker)) == 2  # the build, and its kernel
+    time.sleep(2)  # by now the cell runs
+    build_.send_signal(signal.SIGINT)
+    assert build_.wait(timeout=30) != 0
+    assert kernels(marker) == []
 
 
 def test_a_failing_cell_is_named_and_leaves_no_site(book, capfd):
