@@ -47,10 +47,10 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
 def customers(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Invented customers ``x`` ``(n, 3)``, and whether each buys, ``y`` ``(n,)``; float64.
 
-    x has age, 18 to 70 years; income, whole dollars a year, which grows with both others; education,
+    x has age, 18 to 70 years; income, whole dollars a year, growing with both others; education,
     9, 12, 16 or 18 years. y is 1 with probability ``chance(x)``, else 0.
 
-    Source: S3, "Gradient descent in PyTorch", describes 1,000 such, but gives neither data nor code.
+    Source: S3, "Gradient descent in PyTorch", describes 1,000 such, without data or code.
     """
     check_count("n", n)
     g, real = seeded(seed), torch.float64
