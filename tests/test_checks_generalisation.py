@@ -122,16 +122,19 @@ def test_customers_needed_are_right_in_every_style(answer, capsys):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda p, excess: 1000, "p = 8, excess = 0.003: you say 1000 customers. Fitted to 1,000"),
+        (
+            lambda p, excess: 1000,
+            "8 weights, excess 0.003: you say 1000 customers. Fitted",
+        ),
         (lambda p, excess: p / excess, "you say 2000 customers. Fitted to 2,000, the excess is"),
         (lambda p, excess: p / (4 * excess), "too few"),
         (lambda p, excess: (p - 1) / (2 * excess), "too few"),
         (lambda p, excess: (p + 1) / (2 * excess), "more than needed"),
         (lambda p, excess: 1 / (2 * excess), "too few"),
-        (lambda p, excess: 4 / (2 * excess), "p = 8"),
+        (lambda p, excess: 4 / (2 * excess), "8 weights"),
         (lambda p, excess: p / (2 * excess**0.5), "Even 80 are too few"),
         (lambda p, excess: p / (2 * excess**2), "you say 500000 customers"),
-        (lambda p, excess: p**2 / (8 * excess), "p = 8"),
+        (lambda p, excess: p**2 / (8 * excess), "8 weights"),
         (lambda p, excess: 10 * p, "Even 80 are too few"),
         (lambda p, excess: 2 * p * excess, "Even 80 are too few"),
         (lambda p, excess: -p / (2 * excess), "Even 80 are too few"),

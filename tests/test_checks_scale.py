@@ -16,49 +16,65 @@ def endless(*args):
     exec("while True: 1")
 
 
-def longest(curvature, delay):
-    return 2 * math.sin(math.pi / (2 * (2 * delay + 1))) / curvature
+def steps_by(reach, delay, beta):
+    """From the last weights to the next ones: a matrix."""
+    size = max(delay, 1) + 1
+    step = np.eye(size, k=-1)
+    step[0, :2] += [1 + beta, -beta]
+    step[0, delay] -= reach
+    return step
 
 
-def grows(reach, delay, steps=1500):
-    """Whether the largest root of the recursion lies outside the unit circle."""
-    return (
-        np.abs(np.roots([1, -1, *[0] * (delay - 1), reach] if delay else [1, reach - 1])).max() > 1
-    )
-
-
-def by_roots(curvature, delay):
+def longest(curvature, delay, beta, radius=lambda step: np.abs(np.linalg.eigvals(step)).max()):
     low, high = 0.0, 4.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (low, middle) if grows(middle, delay) else (middle, high)
+        stable = radius(steps_by(middle, delay, beta)) < 1
+        low, high = (middle, high) if stable else (low, middle)
     return low / curvature
 
 
-def by_descent(curvature, delay):
+def by_roots(curvature, delay, beta):
+    def radius(step):
+        return np.abs(np.roots([1, *-step[0]])).max()
+
+    return longest(curvature, delay, beta, radius)
+
+
+def by_powers(curvature, delay, beta):
+    def radius(step):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.nan_to_num(np.linalg.norm(np.linalg.matrix_power(step, 2**17)), nan=9) / 9
+
+    return longest(curvature, delay, beta, radius)
+
+
+def by_angle(curvature, delay, beta):
+    """Where a root e^{iφ} first crosses the circle: (z - 1)(z - β) z^{τ - 1} is then real."""
+    angles = torch.linspace(1e-4, math.pi, 400_001, dtype=torch.float64)
+    z = torch.polar(torch.ones_like(angles), angles)
+    value = -(z - 1) * (z - beta) * z ** (delay - 1)
+    crossings = (value.imag[1:] * value.imag[:-1] <= 1e-12) & (value.real[1:] > 0)
+    return value.real[1:][crossings].min() / curvature
+
+
+def without_momentum(h, delay, beta):
+    return 2 * math.sin(math.pi / (2 * (2 * delay + 1))) / h
+
+
+def by_descent(curvature, delay, beta):
     """Try rates, and see what becomes of the weight."""
-    low, high = 0.0, 3 / curvature
-    for _ in range(16):
-        lr = (low + high) / 2
-        path = [1.0] * (delay + 1)
-        for _ in range(4000):
-            path.append(path[-1] - lr * curvature * path[-1 - delay])
+    low, high = 0.0, 4 / curvature
+    for _ in range(20):
+        lr, path, v = (low + high) / 2, [1.0] * (delay + 1), 0.0
+        for _ in range(6000):
+            v = beta * v + curvature * path[-1 - delay]
+            path.append(path[-1] - lr * v)
             if abs(path[-1]) > 1e9:
                 break
-        grown = abs(path[-1]) > 1e9 or max(map(abs, path[-90:])) > max(map(abs, path[2000:2090]))
+        grown = abs(path[-1]) > 1e9 or max(map(abs, path[-999:])) > max(map(abs, path[999:1998]))
         low, high = (low, lr) if grown else (lr, high)
     return low
-
-
-def by_matrices(curvature, delay):
-    """From the angle at which a root crosses the circle, found by eigenvalues on a grid."""
-    rates = torch.linspace(0.01, 2.02, 2000, dtype=torch.float64)
-    step = torch.zeros(len(rates), delay + 1, delay + 1, dtype=torch.float64)
-    step[:, range(1, delay + 1), range(delay)] = 1
-    step[:, 0, 0] = 1
-    step[:, 0, -1] -= rates
-    radius = torch.linalg.eigvals(step).abs().max(-1).values
-    return rates[radius <= 1].max() / curvature
 
 
 @pytest.mark.parametrize(
@@ -66,10 +82,11 @@ def by_matrices(curvature, delay):
     [
         longest,
         by_roots,
+        by_powers,
+        by_angle,
         by_descent,
-        by_matrices,
-        lambda h, delay: np.float32(longest(h, delay)),
-        lambda h, delay: torch.tensor([2 * math.cos(math.pi * delay / (2 * delay + 1)) / h]),
+        lambda *given: np.float32(longest(*given)),
+        lambda *given: torch.tensor([longest(*given)]),
     ],
 )
 def test_the_longest_delayed_step_is_right_in_every_style(answer, capsys):
@@ -79,30 +96,30 @@ def test_the_longest_delayed_step_is_right_in_every_style(answer, capsys):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda h, delay: 2 / h, "delay 1: at 0.99 times your learning rate 2 the weight should"),
-        (lambda h, delay: 2 / (h * (delay + 1)), "curvature 4, delay 5"),
-        (lambda h, delay: 1 / (h * (delay + 1)), "the weight should grow"),
-        (lambda h, delay: 2 / (h * (2 * delay + 1)), "the weight should grow"),
-        (lambda h, delay: math.pi / (h * (2 * delay + 1)), "the weight should shrink"),
-        (lambda h, delay: math.pi / (2 * h * max(delay, 1)), "the weight should shrink"),
-        (lambda h, delay: delay**delay / (delay + 1) ** (delay + 1) / h, "should grow"),
-        (lambda h, delay: longest(1, delay), "curvature 4"),
-        (lambda h, delay: longest(1, delay) * h, "curvature 4"),
-        (lambda h, delay: longest(h, delay + 1), "delay 1"),
-        (lambda h, delay: longest(h, 1), "delay 5"),
-        (lambda h, delay: 2 * math.sin(90 / (2 * delay + 1)) / h, "curvature"),  # degrees
-        (lambda h, delay: 1.05 * longest(h, delay), "0.99 times your learning rate 1.05 "),
-        (lambda h, delay: 0.95 * longest(h, delay), "1.01 times your learning rate 0.95 "),
-        (lambda h, delay: longest(h, delay) if delay else 1.0, "curvature 0.5, delay 0"),
-        (lambda h, delay: 1e-9, "within 40,000 steps it does neither"),
-        (lambda h, delay: 1e308, "within 1 steps it grows a thousandfold"),
-        (lambda h, delay: -1.0, "must be positive"),
-        (lambda h, delay: 0, "must be positive"),
-        (lambda h, delay: math.nan, "expected one finite number"),
-        (lambda h, delay: [longest(h, delay)] * 2, "expected one finite number"),
-        (lambda h, delay: "0.3", "expected one finite number"),
-        (lambda h, delay: None, "returned None"),
-        (lambda h, delay: longest(h, delay) * delay / delay, "stopped with ZeroDivisionError"),
+        (without_momentum, "delay 1, β = 0.9: at 0.99 times your learning rate 1 the weight"),
+        (lambda h, delay, beta: 2 * (1 + beta) / h, "the weight should shrink"),
+        (lambda h, delay, beta: (1 + beta) * without_momentum(h, delay, 0), "should shrink"),
+        (lambda h, delay, beta: (1 - beta) * without_momentum(h, delay, 0), "β = 0.5"),
+        (lambda h, delay, beta: (1 - beta**2) * without_momentum(h, delay, 0), "should shrink"),
+        (lambda h, delay, beta: longest(1, delay, beta), "curvature 4"),
+        (lambda h, delay, beta: longest(h, delay + 1, beta), "should grow"),
+        (lambda h, delay, beta: longest(h, delay, 0.9), "β = 0.5"),
+        (lambda h, delay, beta: longest(h, 1, beta), "delay 5"),
+        (lambda h, delay, beta: longest(h, max(delay, 1), beta), "delay 0"),
+        (lambda h, delay, beta: longest(h, delay, beta) if beta else 2 / h, "β = 0:"),
+        (lambda h, delay, beta: 1.02 * longest(h, delay, beta), "the weight should shrink"),
+        (lambda h, delay, beta: 0.98 * longest(h, delay, beta), "the weight should grow"),
+        (lambda h, delay, beta: longest(h, delay, beta) if delay < 20 else 0.1, "delay 20"),
+        (lambda h, delay, beta: 1e-9, "within 40,000 steps it does neither"),
+        (lambda h, delay, beta: 1e308, "within 1 steps it grows a thousandfold"),
+        (lambda h, delay, beta: -1.0, "must be positive"),
+        (lambda h, delay, beta: 0, "must be positive"),
+        (lambda h, delay, beta: math.nan, "expected one finite number"),
+        (lambda h, delay, beta: [longest(h, delay, beta)] * 2, "expected one finite number"),
+        (lambda h, delay, beta: "0.3", "expected one finite number"),
+        (lambda h, delay, beta: None, "returned None"),
+        (lambda h, delay, beta: longest(h, delay, beta) * delay / delay, "ZeroDivisionError"),
+        (lambda h, delay: longest(h, delay, 0), "stopped with TypeError"),
         (endless, "no answer within"),
     ],
 )
@@ -110,6 +127,11 @@ def test_delayed_rates_are_judged_by_descending(answer, reason, capsys, monkeypa
     monkeypatch.setattr(judging, "SECONDS", 0.5)
     text = said(capsys, checks.check_delayed_lr, answer)
     assert text.startswith("Not yet.") and reason in text
+
+
+def test_without_momentum_the_longest_step_is_the_text_s():
+    for delay in (0, 1, 2, 5, 10, 20):
+        assert longest(2.0, delay, 0.0) == pytest.approx(without_momentum(2.0, delay, 0.0))
 
 
 def ring(vectors, pass_on, cut=torch.tensor_split, first=0, add=lambda old, new: old + new):

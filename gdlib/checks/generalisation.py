@@ -44,7 +44,7 @@ def check_customers_needed(answer: Callable[[int, float], float]) -> str:
     """Draw samples of as many customers, fit each, and measure the excess against the truth."""
     found = []
     for p, excess in ((4, 0.002), (8, 0.003), (4, 0.006), (12, 0.005)):
-        about = f"p = {p}, excess = {excess:g}"
+        about = f"{p} weights, excess {excess:g}"
         said = number(ask(answer, p, excess, about=about), about)
         if said < 20 * p:
             raise NotYet(
