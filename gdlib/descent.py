@@ -44,8 +44,8 @@ class Run:
         if name not in RECORDS:
             raise AttributeError(f"a Run has no {name!r}")
         if name not in self.records:
-            asked = tuple(self.records)
-            raise AttributeError(f"{name} was not recorded: record={(*asked, name)} would keep it")
+            asked = (*self.records, name)
+            raise AttributeError(f"{name} was not recorded: record={asked} would keep it")
         return self.records[name]
 
 
@@ -81,7 +81,9 @@ def descend(
     with _LOCK:
         _check_loss(landscape, w, data)
     rows = steps // every + 1
-    keep = {name: _buffer(name, w, rows) for name in record}
+    *runs, d = w.shape
+    sizes = {"w": (rows, d), "grad": (rows, d), "loss": (rows,), "batch_loss": (rows,)}
+    keep = {name: w.new_empty((*runs, *sizes[name])) for name in record}
     with _LOCK, _one_thread(), torch.inference_mode():
         step, state = step_of(landscape, rule, data, batches, w)
         indices = zip(batches.batches(len(data[0]))) if batches else repeat(())
@@ -120,12 +122,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _buffer(name: str, w: Tensor, rows: int) -> Tensor:
-    """Room for one record of every recorded step, with the steps after the runs."""
-    *runs, d = w.shape
-    return w.new_empty((*runs, rows, d) if name in ("w", "grad") else (*runs, rows))
 
 
 def _start(landscape: Landscape, rule: Rule, start: Tensor | None, seeds: torch.Size) -> Tensor:

@@ -121,6 +121,5 @@ def draw_map(
 def _edges(centres: Tensor) -> np.ndarray:
     """The borders between cells, halfway between centres in the logarithm."""
     log = centres.log()
-    middle = (log[1:] + log[:-1]) / 2
-    edges = [2 * log[:1] - middle[:1], middle, 2 * log[-1:] - middle[-1:]]
-    return torch.cat(edges).exp().numpy()
+    half = log.diff() / 2
+    return torch.cat([log[:1] - half[:1], log[:-1] + half, log[-1:] + half[-1:]]).exp().numpy()

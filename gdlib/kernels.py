@@ -10,7 +10,7 @@ only if it gives what the step as written gives.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -98,7 +98,7 @@ def traced(step: Step, args: Sequence[Tensor]) -> Callable[[int], Step] | None:
             with Undrawn():
                 found = _written(module, len(expected))(*args)
             if same(expected, found):
-                return partial(_written, module)
+                return cache(partial(_written, module))
     return None
 
 
@@ -108,15 +108,12 @@ def replayed(step: Step, calls: int) -> Callable[..., tuple[Tensor, ...]]:
     Arguments keep their shapes from call to call, but for the last one.
     """
     firsts: dict[torch.Size, Callable[[int], Step]] = {}
-    steps: dict[tuple[int, torch.Size], Step] = {}
 
     def results(count: int, *args: Tensor) -> tuple[Tensor, ...]:
         shape = args[-1].shape
-        if (count, shape) not in steps:
-            if shape not in firsts:
-                firsts[shape] = traced(step, args) or (lambda count: step)
-            steps[count, shape] = firsts[shape](count)
-        return steps[count, shape](*args)[:count]
+        if shape not in firsts:
+            firsts[shape] = traced(step, args) or (lambda count: step)
+        return firsts[shape](count)(*args)[:count]
 
     return results if calls >= TRACE_FROM else lambda count, *args: step(*args)[:count]
 

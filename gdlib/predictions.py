@@ -50,8 +50,7 @@ def check_prediction(
             raise TypeError
         values = torch.as_tensor(measured, dtype=torch.float64, device="cpu").detach().flatten()
     except (TypeError, ValueError, RuntimeError):
-        wanted = f"{id}: measured must be a number or a tensor"
-        raise TypeError(f"{wanted}, got {measured!r}") from None
+        raise TypeError(f"{id}: measured must be a number or a tensor, got {measured!r}") from None
     if not values.numel():
         raise ValueError(f"{id}: nothing was measured, got an empty tensor")
     distance = (values - predicted).abs().nan_to_num(nan=math.inf)

@@ -76,7 +76,7 @@ def momentum(
     ``dampening`` scales every gradient but the first by ``1 - dampening``.
     Equal to ``torch.optim.SGD(lr=lr, momentum=beta, …)``. Source: Polyak 1964.
     """
-    return _ball("momentum", lr, beta, dampening, weight_decay)
+    return _ball("momentum", lr=lr, beta=beta, dampening=dampening, weight_decay=weight_decay)
 
 
 def nesterov(lr: Setting, beta: Setting = 0.9, weight_decay: Setting = 0.0) -> Rule:
@@ -84,13 +84,11 @@ def nesterov(lr: Setting, beta: Setting = 0.9, weight_decay: Setting = 0.0) -> R
 
     Equal to ``torch.optim.SGD(lr=lr, momentum=beta, nesterov=True)``. Source: Nesterov 1983.
     """
-    return _ball("nesterov", lr, beta, 0.0, weight_decay)
+    return _ball("nesterov", lr=lr, beta=beta, dampening=0.0, weight_decay=weight_decay)
 
 
-def _ball(name: str, lr: Setting, beta: Setting, dampening: Setting, decay: Setting) -> Rule:
-    (lr, beta, dampening, decay), runs = _settings(
-        lr=lr, beta=beta, dampening=dampening, weight_decay=decay
-    )
+def _ball(name: str, **given: Setting) -> Rule:
+    (lr, beta, dampening, decay), runs = _settings(**given)
 
     def step(grad: Tensor, state: State, w: Tensor) -> tuple[Tensor, State]:
         velocity, started = state  # 0 at the first step, 1 afterwards: dampening spares the first

@@ -1,10 +1,9 @@
 """The plain PyTorch training loop, over any module, loader, optimiser and scheduler."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,9 +58,17 @@ def train(
         silent = not progress or bool(os.environ.get("TQDM_DISABLE"))
         for _ in tqdm(range(epochs), desc="epochs", disable=silent):
             before = len(rows)
-            for loss, lr, examples in _steps(model, loader, optimizer, criterion, device):
-                seen += examples
-                rows.append((loss, lr, seen, perf_counter() - began))
+            model.train()
+            for x, y in loader:
+                if device is not None:
+                    x, y = x.to(device), y.to(device)
+                loss = criterion(model(x), y)
+                optimizer.zero_grad()
+                loss.backward()
+                lr = float(optimizer.param_groups[0]["lr"])
+                optimizer.step()
+                seen += len(x)
+                rows.append((loss.detach(), lr, seen, perf_counter() - began))
                 if scheduler is not None and schedule_per == "step":
                     scheduler.step()  # pyright: ignore[reportCallIssue]
             if len(rows) == before:
@@ -80,19 +87,3 @@ def train(
         torch.tensor(seconds, dtype=torch.float64),
         interrupted,
     )
-
-
-def _steps(
-    model: nn.Module, loader: Iterable, optimizer: Optimizer, criterion: Callable, device: Any
-) -> Iterator[tuple[Tensor, float, int]]:
-    """One pass over the loader; of each step the loss, the learning rate, how many examples."""
-    model.train()
-    for x, y in loader:
-        if device is not None:
-            x, y = x.to(device), y.to(device)
-        loss = criterion(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        lr = float(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        yield loss.detach(), lr, len(x)

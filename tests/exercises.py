@@ -15,6 +15,8 @@ EXERCISES = {
     "05_momentum": ("best-momentum", "change-lr", "ported"),
     "06_adaptive_methods": ("scaled", "lion", "recipe"),
     "07_the_landscape": ("weight-std", "restarts", "accuracy"),
+    "08_generalisation": ("threshold", "customers-needed", "cross-validated"),
+    "09_scale": ("delayed-lr", "ring", "ranks"),
     "10_variational_autoencoder": ("kl-between", "logistic", "vae-loss"),
     "11_generative_adversarial_network": ("extragradient", "largest-dirac-lr", "gan-steps"),
 }

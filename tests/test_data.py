@@ -1,7 +1,10 @@
 import gzip
 import itertools
 import math
+import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 
@@ -11,6 +14,8 @@ from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, RandomSampler
 
 from gdlib.data import (
+    chance,
+    customers,
     digits,
     in_order,
     mnist,
@@ -19,6 +24,7 @@ from gdlib.data import (
     shuffled,
     with_replacement,
 )
+from tests.conftest import ROOT
 
 
 def take(sampler, examples, steps):
@@ -248,3 +254,84 @@ def test_the_sample_of_mnist_has_500_of_each_digit_in_random_order():
     assert not torch.equal(train.tensors[1][:100], other.tensors[1][:100])
     with pytest.raises(ValueError, match="held_out must be below 5000, got 5000"):
         mnist_sample(held_out=5000)
+
+
+def test_the_customers_are_what_the_docstring_says_they_are():
+    x, y = customers(200_000, seed=5)
+    assert x.shape == (200_000, 3) and y.shape == (200_000,)
+    assert x.dtype == y.dtype == torch.float64 and (x == x.round()).all()
+    age, income, education = x.unbind(1)
+    assert age.unique().tolist() == list(range(18, 71)) and (income > 0).all()
+    years, counts = education.unique(return_counts=True)
+    assert years.tolist() == [9, 12, 16, 18]
+    error = 5 / len(x) ** 0.5  # five standard errors of a share
+    assert torch.allclose(counts / len(x), torch.tensor([0.15, 0.45, 0.28, 0.12]), atol=error)
+    # Mean and spread of ages uniform on 18 … 70, and of the logarithm of an income given the rest.
+    assert abs(age.mean() - 44) < error * 15.3 and abs(age.var() - (53**2 - 1) / 12) < error * 210
+    luck = (income / 30_000).log() - 0.06 * (education - 12) - 0.01 * (age - 44)
+    assert abs(luck.mean()) < error * 0.4 and abs(luck.std() - 0.4) < error * 0.3
+    assert ((luck - luck.mean()).abs() < 0.4).double().mean() == pytest.approx(0.6827, abs=error)
+    others = torch.stack([age, education, luck])
+    assert (others.corrcoef() - torch.eye(3)).abs().max() < error
+    assert set(y.tolist()) == {0.0, 1.0}
+
+
+def test_customers_buy_with_the_chance_that_is_known():
+    x, y = customers(200_000, seed=6)
+    p = chance(x)
+    assert p.shape == y.shape and abs(y.mean() - 0.3487) < 0.006
+    for low in torch.linspace(0, 0.9, 10).tolist():  # a tenth of the chances at a time
+        there = (p >= low) & (p < low + 0.1)
+        spread = (p[there] * (1 - p[there])).sum().sqrt()
+        assert abs((y - p)[there].sum()) < 4.5 * spread
+
+
+def test_the_chance_is_the_formula():
+    rows = [[44, 30_000, 12], [18, 12_345, 9], [70, 250_000, 18], [18.5, 0, 16]]
+    expected = []
+    for age, income, education in rows:
+        score = -1.5 - 6 * (age - 44) / 100 + (income - 30_000) / 20_000 + (education - 12) / 4
+        expected.append(1 / (1 + math.exp(-score)))
+    x = torch.tensor(rows, dtype=torch.float64)
+    torch.testing.assert_close(chance(x), torch.tensor(expected).double(), rtol=1e-6, atol=0)
+    assert chance(x.reshape(2, 2, 3)).shape == (2, 2) and chance(x[0]).shape == ()
+    assert chance(x.float()).dtype == torch.float64
+    assert abs(chance(x[0]) - 1 / (1 + math.exp(1.5))) < 1e-15
+
+
+def test_customers_depend_on_the_seed_alone():
+    for one, same, other in zip(customers(50), customers(50), customers(50, seed=1), strict=True):
+        assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_customers_are_the_same_on_another_processor():
+    code = (
+        "import torch; from gdlib.data import customers; x, y = customers(20_000, seed=3); "
+        "print(float(x.sum()), float((x[:, 1] * torch.arange(20_000.0)).sum()), float(y @ x[:, 0]))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+            env={**os.environ, "ATEN_CPU_CAPABILITY": kind},
+        ).stdout
+        for kind in ("default", "avx2")
+    }  # fmt: skip
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, None, "8", True])
+def test_a_number_of_customers_that_is_no_count_is_refused(bad):
+    with pytest.raises(ValueError, match=f"n must be a whole number .*, got {bad!r}"):
+        customers(bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None, 3.0, [[44.0, 30_000.0, 12.0]], torch.tensor([[44, 30_000, 12]]), torch.ones(3, 2),
+        torch.tensor(1.0), torch.tensor([[44, math.nan, 12.0]]), torch.ones(2, 3, device="meta"),
+    ],
+)  # fmt: skip
+def test_the_chance_of_what_is_no_customer_is_refused(bad):
+    with pytest.raises(ValueError, match=r"x must hold age, income and education, .*got"):
+        chance(bad)
