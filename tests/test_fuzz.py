@@ -194,9 +194,19 @@ def call_weights(dice):
         close(row, torch.cat([model.weight.detach().flatten(), model.bias.detach()]))
 
 
+def call_customers(dice):
+    x, y = data.customers(odd(dice, 1, 3, 50), odd(dice, 0, 7))
+    assert x.shape == (len(y), 3) and ((y == 0) | (y == 1)).all()
+    given = odd(dice, x, x[0], x.float(), x[:, None])
+    found = data.chance(given)
+    age, income, education = np.moveaxis(given.double().numpy(), -1, 0)
+    score = -1.5 - 0.06 * (age - 44) + (income - 30_000) / 20_000 + (education - 12) / 4
+    close(found, 1 / (1 + np.exp(-score)))
+
+
 KINDS = {
     call_descend: 4, call_batches: 2, call_slope: 3, call_sharpness: 1, call_noise: 1,
-    call_prediction: 4, call_surface: 3, call_schedule: 1, call_weights: 1,
+    call_prediction: 4, call_surface: 3, call_schedule: 1, call_weights: 1, call_customers: 1,
 }  # fmt: skip
 
 
