@@ -8,7 +8,7 @@ writes what was measured to FOLDER/results.pt; ``train`` writes its checkpoints 
 
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -230,6 +231,13 @@ def train(net, data, epochs, folder, done=0):
     return whole(net)
 
 
+def read_alone(checkpoint: Path) -> Tensor:
+    """All weights of a checkpoint, read by one process without the others."""
+    dcp_to_torch_save(checkpoint, checkpoint / "whole.pt")  # one ordinary file
+    state = torch.load(checkpoint / "whole.pt", weights_only=True)
+    return torch.cat([w.flatten() for w in state["model"].values()])
+
+
 # ---- What chapter 9 measures
 
 
@@ -253,7 +261,7 @@ def one_descent(seed, x, y):
 def traffic(seed, x, y):
     net = DistributedDataParallel(network(seed))
     found = {"each": accumulate(net, x, y, True), "last": accumulate(net, x, y, False)}
-    if hasattr(psutil.Process, "io_counters"):  # Linux; counts what gloo sends, not NCCL
+    with suppress(AttributeError, psutil.Error):  # only Linux counts, and not everywhere
         message = torch.zeros(500_000, device=device)  # 4 MB
         found["bytes of all_reduce"] = bytes_of(lambda: dist.all_reduce(message))
         found["bytes of broadcast"] = bytes_of(lambda: dist.broadcast(message, 0))
@@ -282,7 +290,8 @@ def stop_and_go_on(seed, x, y, folder):
     straight = train(network(seed), data, 2, folder / "straight")
     train(network(seed), data, 1, folder / "stopped")
     resumed = train(network(seed + 1), data, 2, folder / "stopped", done=1)
-    return {"straight": straight, "resumed": resumed}
+    read = [read_alone(folder / "stopped" / f"epoch-{n}") for n in (1, 2)] if rank == 0 else []
+    return {"straight": straight, "resumed": resumed, "read": read}
 
 
 def main(folder: Path, seed: int) -> None:

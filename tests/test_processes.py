@@ -15,7 +15,7 @@ import torch
 from jupyter_client.manager import KernelManager
 from torch import Tensor, nn
 
-from tests.conftest import ROOT, need
+from tests.conftest import ROOT
 
 SCRIPT = ROOT / "notebooks" / "processes.py"
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -99,6 +99,7 @@ def holds(folder: Path) -> None:
     first, second = found["alone"]
     assert (first - second).abs().max() > 0.1
     assert torch.equal(found["resumed"], found["straight"])
+    assert torch.equal(found["read"][1], found["straight"])
     replicated, _ = found["replicated"]
     for name in ("sharded optimiser", "fully sharded"):
         torch.testing.assert_close(found[name][0], replicated)
@@ -130,7 +131,8 @@ def test_the_script_needs_no_network_and_no_name_of_its_machine(tmp_path):
         allowed = subprocess.run([*cut_off, "true"], capture_output=True).returncode == 0
     except FileNotFoundError:
         allowed = False
-    need(allowed, "unshare is missing or forbidden")
+    if not allowed:  # a matter of the system's rules, not of what is installed
+        pytest.skip("unshare is missing or forbidden")
     code = f"{CUT_OFF}{launcher()}torchrun({str(SCRIPT)!r}, {str(tmp_path)!r}, 1)"
     command = [*cut_off, sys.executable, "-c", code]
     done = subprocess.run(command, env=QUIET, capture_output=True, text=True, timeout=120)
