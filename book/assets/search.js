@@ -21,7 +21,6 @@ const index = new MiniSearch({
   searchOptions: {
     // What a chapter is about comes first: its own first section, then its others, then the rest.
     boost: { title: 4, chapter: 3, text: 1, code: 0.5 },
-    boostDocument: (id, term, { level }) => level === 1 ? 2 : 1,
     prefix: (term) => term.length > 2,
     fuzzy: (term) => term.length > 5 ? 0.15 : false,
     processTerm: word,
@@ -29,9 +28,17 @@ const index = new MiniSearch({
 });
 index.addAll(SECTIONS);
 
+/* A chapter's first section counts twice; so do words that stand together, in a heading most. */
+function worth(query) {
+  const together = query.trim().toLowerCase();
+  const has = (text) => together.includes(" ") && text.toLowerCase().includes(together);
+  return (id, term, { level, title, text }) => (level === 1 ? 2 : 1) * (has(title) ? 6 : has(text) ? 2 : 1);
+}
+
 function find(query) {
-  const all = index.search(query, { combineWith: "AND" });
-  const results = all.length ? all : index.search(query);
+  const boostDocument = worth(query);
+  const all = index.search(query, { boostDocument, combineWith: "AND" });
+  const results = all.length ? all : index.search(query, { boostDocument });
   list.replaceChildren(...results.length ? [results.slice(0, SHOWN).reduce((ol, result) => {
     ol.append(entry(result));
     return ol;
