@@ -96,7 +96,7 @@ def test_the_longest_delayed_step_is_right_in_every_style(answer, capsys):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (without_momentum, "delay 1, β = 0.9: at 0.99 times your learning rate 1 the weight"),
+        (without_momentum, "delay 1, β = 0.9: at 0.98 times your learning rate 1 the weight"),
         (lambda h, delay, beta: 2 * (1 + beta) / h, "the weight should shrink"),
         (lambda h, delay, beta: (1 + beta) * without_momentum(h, delay, 0), "should shrink"),
         (lambda h, delay, beta: (1 - beta) * without_momentum(h, delay, 0), "β = 0.5"),

@@ -96,14 +96,23 @@ def holds(folder: Path) -> None:
     whole = one_process(found["start"], found["x"].flatten(1, 2), found["y"].flatten(1, 2))
     for end in found["by hand"] + found["ddp"]:
         torch.testing.assert_close(end, whole, rtol=0, atol=1e-12)
-    first, second = found["alone"]
+    first, second, *_ = found["alone"]
     assert (first - second).abs().max() > 0.1
     assert torch.equal(found["resumed"], found["straight"])
     assert torch.equal(found["read"][1], found["straight"])
     replicated, _ = found["replicated"]
     for name in ("sharded optimiser", "fully sharded"):
         torch.testing.assert_close(found[name][0], replicated)
-    assert all(abs(sent / 4e6 - 1) < 0.005 for sent in found["bytes of all_reduce"])
+    processes = len(found["ddp"])
+    ring = 2 * (processes - 1) / processes
+    assert all(abs(sent / 4e6 / ring - 1) < 0.005 for sent in found["bytes of all_reduce"])
+
+
+def test_four_processes_are_one_descent_too_and_send_what_a_ring_sends(tmp_path):
+    code = f"{launcher()}torchrun({str(SCRIPT)!r}, {str(tmp_path)!r}, 0, processes=4)"
+    subprocess.run([sys.executable, "-c", code], env=QUIET, check=True, timeout=180)
+    holds(tmp_path)
+    assert not of(tmp_path)
 
 
 def test_three_copies_at_once_finish_and_their_results_hold(tmp_path):

@@ -24,14 +24,14 @@ def check_delayed_lr(answer: Callable[[float, int, float], float]) -> str:
         lr = number(ask(answer, *case, about=about), about)
         if lr <= 0:
             raise NotYet(f"{about}: a learning rate must be positive, got {lr:g}.")
-        for factor, wanted in ((0.99, "shrink"), (1.01, "grow")):
+        for factor, wanted in ((0.98, "shrink"), (1.02, "grow")):
             seen, steps = _delayed(factor * lr * case[0], *case[1:])
             if wanted not in seen:
                 raise NotYet(
                     f"{about}: at {factor} times your learning rate {lr:.5g} the weight should "
                     f"{wanted}; within {steps:,} steps it {seen}."
                 )
-    return f"At 0.99 times your rates all {len(cases)} weights shrink, at 1.01 times they grow."
+    return f"At 0.98 times your rates all {len(cases)} weights shrink, at 1.02 times they grow."
 
 
 def _delayed(reach: float, delay: int, beta: float) -> tuple[str, int]:
