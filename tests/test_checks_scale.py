@@ -152,7 +152,7 @@ def ring(vectors, pass_on, cut=torch.tensor_split, first=0, add=lambda old, new:
 
 def ring_in_place(vectors, pass_on):
     p = len(vectors)
-    views = [vector.chunk(p) for vector in vectors]
+    views = [vector.tensor_split(p) for vector in vectors]
     for k in range(2 * (p - 1)):
         received = pass_on([views[r][(r - k) % p] for r in range(p)])
         for r, new in enumerate(received):
@@ -191,7 +191,7 @@ def ring_of_lists(vectors, pass_on):
         ring_by_numpy,
         ring_padded,
         ring_of_lists,
-        lambda vectors, pass_on: ring(vectors, pass_on, torch.chunk, first=1),
+        lambda vectors, pass_on: ring(vectors, pass_on, first=1),
         lambda vectors, pass_on: torch.stack(ring(vectors, pass_on)).float(),
     ],
 )
@@ -272,6 +272,7 @@ def short_tail(vectors, pass_on):
         (lambda v, wire: [row / len(v) for row in ring(v, wire)], "the sum over the ranks is"),
         (lambda v, wire: ring(v[::-1], wire)[:-1], "expected 4 vectors, one for each rank"),
         (lambda v, wire: v, "rank "),
+        (lambda v, wire: ring(v, wire, torch.chunk), "4 ranks, 9 numbers each: your code stopped"),
         (lambda v, wire: ring(v, wire)[0], "expected 4 vectors"),
         (lambda v, wire: [row[:3] for row in ring(v, wire)], "expected finite numbers of shape"),
         (lambda v, wire: [row * math.nan for row in ring(v, wire)], "expected finite numbers"),

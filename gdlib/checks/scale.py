@@ -51,7 +51,7 @@ def _delayed(reach: float, delay: int, beta: float) -> tuple[str, int]:
 def check_ring(answer: Callable[[list[Tensor], Callable], Sequence[Tensor]]) -> str:
     """Compare every rank's sums, and count the rounds and what each rank sends in them."""
     dice = torch.Generator().manual_seed(0)
-    for p, n in ((4, 12), (2, 6), (3, 9), (5, 17), (4, 10), (8, 40)):
+    for p, n in ((4, 12), (2, 6), (3, 9), (5, 17), (4, 10), (4, 9), (8, 40)):
         about = f"{p} ranks, {n} numbers each"
         vectors, wire = torch.randn(p, n, generator=dice, dtype=torch.float64), _Wire(p)
         rows = _rows(ask(answer, list(vectors.clone()), wire, about=about), p, n, about)
