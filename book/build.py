@@ -73,6 +73,8 @@ def build_html() -> str | None:
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
     cache = str(UNFINISHED / "executed")
+    # Only on Linux does chapter 9 launch processes; elsewhere the predictions lack theirs.
+    ignored = ["myst.domains"] if sys.platform == "linux" else ["myst.domains", "mystnb.glue_ref"]
     try:
         asyncio.run(fill(cache))
         result = build_sphinx(
@@ -86,6 +88,7 @@ def build_html() -> str | None:
                 "nb_execution_mode": "cache",
                 "nb_execution_cache_path": cache,
                 "nitpicky": True,
+                "suppress_warnings": ignored,
             },
             warningiserror=True,
             keep_going=True,
