@@ -49,9 +49,11 @@ def wait(until: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def call(folder: Path, script: Path, *, before: str = "", seconds: int = 100) -> subprocess.Popen:
+def call(folder: Path, script: Path, *, seconds: int = 100) -> subprocess.Popen:
     """A process that calls the chapter's launcher. It heads a group, as a kernel does."""
-    code = f"{before}{launcher()}torchrun({str(script)!r}, {str(folder)!r}, 0, seconds={seconds})"
+    # Whatever started the tests may have told its children to ignore an interrupt.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"{heard}{launcher()}torchrun({str(script)!r}, {str(folder)!r}, 0, seconds={seconds})"
     return subprocess.Popen(
         [sys.executable, "-c", code], env=QUIET, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
