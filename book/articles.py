@@ -18,9 +18,9 @@ KINDS = {
     "holds": r"holds(?!.*not varied)(?:$|[:;]|, and\b|, as for|,? as a description| word for word)",
     "fails": r"fails\b(?! if)(?!.*\bholds)|not (?:if|of|more|as)\b|does not|one step|leaves out",
     "open": r'not (?:testable|tested|measured|seen|shown|a test)|"often" is not',
-    "part": "",
+    "in part": "",
 }
-NAMES = ("holds", "fails", "not seen, or not testable here", "holds on a condition, or in part")
+NAMES = ("holds", "in part", "fails", "open")
 BACK = {"the row above": 1, "two rows up": 2}  # in a chapter's table; here other rows may be there
 SECTION = re.compile(r"\[([^\]]+)\]\((\.\./notebooks/\w+)\.ipynb(#[\w-]+)\)")
 
@@ -99,7 +99,7 @@ def page(text: str) -> str:
         head = "| claim | verdict | what was measured | row |\n|---|---|---|---|\n"
         start += f":::{{table}}\n:class: claims\n\n{head}{lines}\n:::{typed}"
         kinds = [kind(row.verdict) for row in own] + [kind(row[1]) for row in table(typed)]
-        counts.append([article.upper(), *map(kinds.count, KINDS), len(kinds)])
+        counts.append([article.upper(), *map(kinds.count, NAMES), len(kinds)])
     counts.append(["all", *(sum(column) for column in list(zip(*counts, strict=True))[1:])])
     head = f"| article | {' | '.join(NAMES)} | together |\n|---|{'---:|' * 5}\n"
     body = "\n".join(f"| {' | '.join(map(str, line))} |" for line in counts)

@@ -10,7 +10,7 @@ import torch
 
 from book import articles, pages
 from tests.conftest import ROOT, SITE
-from tests.test_quotes import ARTICLES, plain, quotations
+from tests.test_quotes import ARTICLES, plain
 
 TYPED = (ROOT / "book" / "articles.md").read_text(encoding="utf8")
 PARTS = dict(zip(*[iter(re.split(r"<!-- claims (s\d) -->", TYPED)[1:])] * 2, strict=True))
@@ -62,7 +62,7 @@ def test_a_number_leads_to_the_table_of_its_chapter_and_a_section_to_a_section(f
 def test_the_page_says_how_many_verdicts_of_each_kind_it_holds():
     typed = [row for part in PARTS.values() for row in articles.table(part)]
     kinds = Counter(map(articles.kind, [r.verdict for r in ROWS] + [row[1] for row in typed]))
-    total = [kinds[kind] for kind in articles.KINDS]
+    total = [kinds[kind] for kind in articles.NAMES]
     assert min(total) > 0
     line = f"| all | {' | '.join(map(str, total))} | {len(ROWS) + len(typed)} |"
     assert line in articles.page(TYPED)
@@ -73,15 +73,15 @@ def test_the_page_says_how_many_verdicts_of_each_kind_it_holds():
     [
         ("holds", "holds"),
         ("holds; at kinks it follows a convention", "holds"),
-        ("holds in part", "part"),
-        ("holds if you shuffle", "part"),
+        ("holds in part", "in part"),
+        ("holds if you shuffle", "in part"),
         ("fails", "fails"),
-        ("fails if buyers are rare", "part"),
-        ("fails on raw weights, holds for what permutation measures", "part"),
+        ("fails if buyers are rare", "in part"),
+        ("fails on raw weights, holds for what permutation measures", "in part"),
         ("not if you accumulate", "fails"),
         ("not testable here", "open"),
         ("not seen on this network", "open"),
-        ("stable holds; the rest was not seen here", "part"),
+        ("stable holds; the rest was not seen here", "in part"),
     ],
 )
 def test_a_verdict_counts_by_how_it_begins(verdict, kind):
@@ -143,8 +143,8 @@ def test_what_is_quoted_stands_in_its_article(article):
 @HERE
 def test_the_questions_and_misconceptions_are_quoted_literally():
     below = TYPED.partition("## Five misconceptions")[2]
-    quotes = quotations(below)
-    assert quotes and all(plain(part) in plain(texts()["s3"]) for part, _ in quotes)
+    quotes = re.findall('"([^"]+)"', below)
+    assert len(quotes) > 15 and all(plain(part) in plain(texts()["s3"]) for part in quotes)
 
 
 @HERE
@@ -154,11 +154,11 @@ def test_every_question_and_misconception_of_the_overview_has_its_answer():
     misconceptions = re.findall(r"^\d\. (Gradient Descent in PyTorch .*)$", text, re.MULTILINE)
     assert (len(questions), len(misconceptions)) == (10, 5)
     for asked in questions + misconceptions:
-        assert TYPED.count(f'"{asked}" ([Overview S3](references.md#s3))\n: ') == 1, asked
+        assert TYPED.count(f'\n"{asked}"\n: ') == 1, asked
 
 
 def test_an_answer_has_two_or_three_sentences_and_a_link():
-    answers = re.findall(r'^"[^\n]*\(references\.md#s3\)\)\n: (.*?)(?=\n\n|\Z)', TYPED, re.S | re.M)
+    answers = re.findall(r'^"[^\n]*"\n: (.*?)(?=\n\n|\Z)', TYPED, re.S | re.M)
     assert len(answers) == 15
     for answer in answers:
         text = re.sub(r"\]\([^)]*\)", "]", " ".join(answer.split()))
