@@ -32,6 +32,15 @@ def test_every_chapter_has_its_table_and_every_row_quotes_an_article():
     assert [row.name() for row in ROWS if not row.articles()] == []
 
 
+def test_a_fold_says_how_many_claims_it_holds():
+    words = {"Nine": 9, "Ten": 10, "Twelve": 12, "Fourteen": 14, "Sixteen": 16, "Seventeen": 17}
+    words["Twenty-one"] = 21
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        said = re.search(r"\{admonition\} ([A-Z][\w-]+) claims", path.read_text(encoding="utf8"))
+        if said:
+            assert words[said[1]] == sum(row.chapter == path.stem for row in ROWS), path.stem
+
+
 def test_a_row_stands_on_the_page_exactly_once_word_for_word():
     page = articles.page(TYPED)
     for row in ROWS:
@@ -91,7 +100,7 @@ def test_a_verdict_counts_by_how_it_begins(verdict, kind):
 def test_a_row_that_names_its_neighbour_names_it_by_number():
     above = articles.Row("08_x", 1, '"a" (references.md#s1)', "holds", "x")
     row = articles.Row(
-        "08_x", 2, '"b" ([Overview S3](../book/references.md#s3))', "part", "the row above"
+        "08_x", 2, '"b" ([Overview S3](../book/references.md#s3))', "in part", "the row above"
     )
     written = articles.written(row, [above, row])
     assert 'row <a href="#claim-8-1">8.1</a>' in written
