@@ -104,7 +104,7 @@ def test_a_row_that_names_its_neighbour_names_it_by_number():
     )
     written = articles.written(row, [above, row])
     assert 'row <a href="#claim-8-1">8.1</a>' in written
-    assert written.startswith('| "b" | part |')
+    assert written.startswith('| "b" | in part |')
 
 
 def test_rows_that_quote_the_same_words_name_each_other():
