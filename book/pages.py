@@ -39,6 +39,8 @@ EXPLORER = re.compile(
     re.DOTALL,
 )
 HELD = re.compile(r'(<script type="[^"]*" class="(explorer-\w+)")>([^<]+)</script>')
+CLAIMS = re.compile(r'<table class="[^"]*\bclaims\b.*?</table>', re.DOTALL)
+ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
 LARGE = 20_000  # bytes of an explorer's description that are worth a file of their own
 
 
@@ -56,6 +58,8 @@ def finish(site: Path) -> None:
         html = predictions.typeset(html)
         if page.stem == "predictions":
             html = predictions.tabulated(html)
+        if page.stem == "articles":
+            html = CLAIMS.sub(claimed, html)
         html = unloaded(html, page, site)
         page.write_text(html, encoding="utf8")
     thumbnails.illustrate(site, pages)
@@ -134,6 +138,14 @@ def unloaded(html: str, page: Path, site: Path) -> str:
         return HELD.sub(part, explorer[0])
 
     return EXPLORER.sub(move, html)
+
+
+def claimed(table: re.Match[str]) -> str:
+    """A table of claims that is a table as cards, too, and whose predictions lead to their page."""
+    html = table[0].replace("<th ", '<th role="columnheader" scope="col" ')
+    html = re.sub(rf"<({'|'.join(ROLES)})\b", lambda m: f'{m[0]} role="{ROLES[m[1]]}"', html)
+    prediction = r"\bP(\d+)\.(\d+)[a-z]?\b(?![^<]*>)"
+    return re.sub(prediction, r'<a href="predictions.html#p\1-\2">\g<0></a>', html)
 
 
 def as_string(text: str) -> str:
