@@ -18,14 +18,15 @@ if str(ROOT) not in sys.path:  # as a script: the book's own modules stand besid
 SITE = ROOT / "_build" / "html"
 # Pages are served from here, and nothing else is: the document shows no folder of this machine.
 HOST = "http://x/"
-# The PDF lies beside the folder html, which its addresses lead to. As long as HOST: a PDF counts bytes.
+# The PDF lies beside the folder html, to which its addresses lead. A PDF counts its bytes, so this
+# is as long as HOST.
 BESIDE = "././html/"
 FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <link rel="stylesheet" href="_static/book.css"><style>{css}</style></head><body>
 <div class="title-page"><p class="name">{title}</p><p class="subtitle">{subtitle}</p>
 <p>{author}, {year}</p><p>Prose: CC BY 4.0. Code: BSD 3-clause.</p>
-<p>Printed from the pages of the book. An explorer stands here as it opens; below each is the address
-where it moves.</p></div>
+<p>Printed from the pages of the book. An explorer stands here as it opens; below it is the
+address where it moves.</p></div>
 <main class="bd-content"><article class="bd-article"><section>
 <nav class="book-contents"><h1>Contents</h1></nav></section></article></main>
 <script>{js}</script></body></html>"""
@@ -61,7 +62,8 @@ def frame() -> str:
 
 
 def places(pdf: bytes) -> dict[str, int]:
-    """The page, counted from 1, of every line of the contents. Chromium's PDFs can be read as text."""
+    """The page, counted from 1, of every line of the contents."""
+    # What Chromium writes is plain text around the compressed pages.
     found = re.findall(rb"^(\d+) 0 obj\n<</Type /Pages\n(.*?)>>\nendobj", pdf, re.M | re.S)
     nodes = dict(found)
     root = [number for number, node in found if b"/Parent" not in node]
