@@ -91,17 +91,19 @@ def printed(page: Page, site: Path, paths: list[str]) -> bytes:
         else:
             route.abort()
 
-    def pdf() -> bytes:
-        return page.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+    def pdf(whole: bool) -> bytes:  # what looks for pages needs no bookmarks and no pictures' texts
+        return page.pdf(
+            prefer_css_page_size=True, print_background=True, outline=whole, tagged=whole
+        )
 
     page.route("**/*", serve)
     page.goto(HOST)
     lines = [f"line-{n}" for n in range(page.evaluate("a => combine(...a)", [paths, address()]))]
-    first = places(pdf())
+    first = places(pdf(whole=False))
     if missing := [line for line in lines if line not in first]:
         raise Unprintable(f"This Chromium wrote a PDF whose pages are not found: {missing[:3]}.")
     page.evaluate("paginate", [first[line] for line in lines])
-    last = pdf()
+    last = pdf(whole=True)
     if places(last) != first:
         raise Unprintable("The pages moved when the contents got their numbers.")
     return last.replace(f"({HOST}".encode(), f"({BESIDE}".encode())
