@@ -114,11 +114,11 @@ def address() -> str:
     return setting("baseurl", HOST).rstrip("/") + "/"
 
 
-def write(site: Path, to: Path, paths: list[str] | None = None) -> None:
-    """Print the site, or only these pages of it, into a file."""
+def write(site: Path, to: Path) -> None:
+    """Print the site into a file."""
     from tests.conftest import QUIET, find_browser
 
-    paths = paths or pages(site)
+    paths = pages(site)
     path = find_browser()
     if path is None:
         raise Unprintable("There is no Chromium: install one, or set CHROMIUM to its path.")
