@@ -161,8 +161,8 @@ def stick_(files, tmp_path_factory) -> Path:
 
 
 def test_from_the_stick_the_book_opens_and_an_explorer_moves_without_a_network(browser, stick_):
+    # A visit reaches this folder and no host.
     with Visit(browser, stick_.as_uri()) as visit:
-        visit.context.set_offline(True)
         visit.page.goto(f"{stick_.as_uri()}/index.html")
         visit.page.wait_for_url("**/book/index.html")
         visit.complaints.clear()  # the first address is left while its icon loads
