@@ -5,7 +5,7 @@ SHIFT ?= 1000
 READY = .venv/installed
 NBVAL = $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=300
 
-.PHONY: help book test lint lab bench lighthouse notebooks seeds clean
+.PHONY: help book test lint lab pdf zip bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
@@ -25,6 +25,14 @@ lint: $(READY)  ## ruff and pyright only
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+pdf: $(READY)  ## print the built pages into _build/downhill.pdf
+	@test -f _build/html/index.html || $(MAKE) book
+	@$(BIN)/python book/pdf.py
+
+zip: $(READY)  ## pack the built pages for a stick, into _build/downhill.zip
+	@test -f _build/html/index.html || $(MAKE) book
+	@$(BIN)/python book/stick.py
 
 bench: $(READY) $(if $(PEERS),.venv-peers/installed)  ## measure speed and memory; PEERS=1: beside JAX
 	@$(BIN)/python tests/bench.py

@@ -19,8 +19,7 @@ HEAD = (
     + "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in COLUMNS)
     + "</tr></thead>\n"
 )
-
-
+FILTER = '<script defer src="../_static/predictions.js"></script>\n'
 NUMBER = re.compile(r"(<span>(?:predicted|measured|allowed) )(.*?)(</span>)")
 
 
@@ -37,8 +36,9 @@ def typeset(html: str) -> str:
 
 
 def tabulated(html: str) -> str:
-    """The page with a table in place of the sections of each chapter."""
+    """The page with a table in place of the sections of each chapter, and a filter for its rows."""
     html = SECTION.sub(group, html)
+    html = html.replace("</head>", f"{FILTER}</head>", 1)
     return re.sub(
         r"(?:<tbody.*?</tbody>\s*)+", lambda m: f"{HEAD}{m[0]}</table>\n", html, flags=re.DOTALL
     )

@@ -167,3 +167,54 @@ def test_what_is_tapped_on_a_phone_is_large_enough(browser, files, name):
     with Visit(browser, files, width=390, height=844) as visit:
         page = visit.open(name)
         assert page.evaluate(TAPPED) == []
+
+
+SHOWN = """() => [...document.querySelectorAll("table.predictions tr[class]")]
+  .filter((row) => row.checkVisibility()).map((row) => row.cells[0].textContent)"""
+
+
+def test_predictions_are_filtered_by_typing(browser, address):
+    with Visit(browser, address) as visit:
+        page = visit.open("book/predictions")
+        every = page.evaluate(SHOWN)
+        field, status = page.get_by_label("Show predictions with"), page.get_by_role("status")
+        assert status.inner_text() == f"{len(every)} of {len(every)}"
+        field.focus()
+        page.keyboard.type("P3.1a")
+        assert page.evaluate(SHOWN) == ["P3.1a"] and status.inner_text() == f"1 of {len(every)}"
+        assert page.locator("h2:visible").count() == 1  # the other chapters are not there
+        page.keyboard.press("Escape")
+        assert page.evaluate(SHOWN) == every and field.input_value() == ""
+        page.keyboard.type("HOLDS momentum")  # a chapter's title counts, too; and in any order
+        found = page.evaluate(SHOWN)
+        fifth = [name for name in every if name.startswith("P5.")]
+        assert set(fifth) <= set(found) and len(fifth) <= len(found) < len(every)
+        page.locator("a[href='#p3-2']").first.evaluate("link => link.click()")
+        assert page.evaluate(SHOWN) == every  # what a link leads to is shown
+        field.fill("zzzz")
+        assert page.evaluate(SHOWN) == [] and status.inner_text() == f"0 of {len(every)}"
+        assert visit.complaints == []
+
+
+def test_without_a_script_every_prediction_is_there_and_nothing_to_type_into(browser, files):
+    with Visit(browser, files, java_script_enabled=False) as visit:
+        visit.page.goto(f"{files}/book/predictions.html")
+        rows = visit.page.locator("table.predictions tr[class]")
+        assert rows.count() == html_of("book/predictions").count('<th scope="row"') > 100
+        assert rows.last.is_visible() and not visit.page.locator("#filter").count()
+
+
+def test_on_paper_predictions_are_tables_under_their_heads(browser, files):
+    with Visit(browser, files) as visit:
+        page = visit.open("book/predictions")
+        page.emulate_media(media="print")
+        assert not page.locator(".predictions-filter").is_visible()
+        breaks = "row => getComputedStyle(row).breakAfter"
+        theory = page.locator("table.predictions tr:has(th[scope=rowgroup])").first
+        assert theory.evaluate(breaks) == "avoid"
+        assert (
+            page.locator("table.predictions thead").first.evaluate(
+                "head => getComputedStyle(head).display"
+            )
+            == "table-header-group"
+        )
