@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 ROW = re.compile(r"(\w+) {2,}(\S.*)")
 CODE = re.compile(r"``(\w+)``")
 
+
 def public(module: str) -> list[str]:
     """The names that a module offers: its ``__all__``, or what it defines without underscore."""
     found = import_module(module)
