@@ -11,6 +11,10 @@ from sphinx.application import Sphinx
 # `name  what it is`, as gdlib's docstrings write arguments and fields; a line further in goes on.
 ROW = re.compile(r"(\w+) {2,}(\S.*)")
 CODE = re.compile(r"``(\w+)``")
+# A signature of several lines: Sphinx writes a list of definitions without terms.
+LINES = re.compile(
+    r"<dl>\s*((?:<dd><em class=\"sig-param\">(?:(?!</dd>).)*</dd>\s*)+)</dl>", re.DOTALL
+)
 
 
 def public(module: str) -> list[str]:
@@ -57,6 +61,15 @@ def rewrite(
             module = module.rpartition(".")[0]
         lines[:] = linked(lines, module, name.removeprefix(f"{module}."))
     lines[:] = columns(lines)
+
+
+def parted(html: str) -> str:
+    """A page whose long signatures have a span for each argument, which is no list to hear."""
+
+    def spans(match: re.Match[str]) -> str:
+        return match[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+
+    return LINES.sub(spans, html)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from book.reference import columns, linked
+from book.reference import columns, linked, parted
 from tests.conftest import ROOT, SITE, need
 
 PAGE = (ROOT / "book" / "gdlib.md").read_text(encoding="utf8")
@@ -103,3 +103,13 @@ def test_a_name_of_the_same_module_leads_to_it_and_others_stay():
         ":py:obj:`digits <gdlib.data.digits>` of ``Tensor``"
     ]
     assert linked(["``digits``"], "gdlib.predictions", "check_prediction") == ["``digits``"]
+
+
+def test_a_long_signature_is_no_list_without_terms():
+    html = (
+        '<dl>\n<dd><em class="sig-param">a</em>,</dd>\n<dd><em class="sig-param">b</em></dd>\n</dl>'
+    )
+    line = '<span class="sig-line"><em class="sig-param">{}</span>\n'
+    assert parted(html) == line.format("a</em>,") + line.format("b</em>")
+    listed = '<dl class="simple"><dt>a</dt><dd>b</dd></dl>'
+    assert parted(listed) == listed
