@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from book import predictions, search, styles, thumbnails
+from book import predictions, reference, search, styles, thumbnails
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
@@ -55,7 +55,7 @@ def finish(site: Path) -> None:
         html = described(titled(lighter(html)))
         html = PICTURE.sub(lambda m: f"<img{sizes[m[1]]}{m[0][4:]}", html)
         html = FORMULA.sub(unbroken, UNCOLOURED.sub(r"\1", html))
-        html = predictions.typeset(html)
+        html = predictions.typeset(reference.parted(html))
         if page.stem == "predictions":
             html = predictions.tabulated(html)
         if page.stem == "articles":
