@@ -72,9 +72,12 @@ def test_every_page_but_the_title_page_says_its_number(book, text):
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_a_page_of_the_site_is_in_the_contents_and_begins_a_page_of_paper(text, contents, name):
-    page = next(page for line, page in contents if line == title(name))
-    head, _, body = text[page].strip().partition("\n")
-    assert head.strip() == title(name) and body.strip().startswith(title(name))
+    named = [text[page].strip().partition("\n") for line, page in contents if line == title(name)]
+    # A chapter's section may bear the same name; the page of the site has it at its head, too.
+    assert any(
+        {head.strip(), body.strip()[: len(head.strip())]} == {title(name)}
+        for head, _, body in named
+    )
 
 
 def test_every_line_of_the_contents_names_the_page_of_its_heading(text, contents):
