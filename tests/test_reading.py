@@ -218,3 +218,18 @@ def test_on_paper_predictions_are_tables_under_their_heads(browser, files):
             )
             == "table-header-group"
         )
+
+
+CHILDREN = """() => {
+  const due = {mfrac: 2, mroot: 2, msub: 2, msup: 2, munder: 2, mover: 2,
+               msubsup: 3, munderover: 3};
+  return Object.entries(due).flatMap(([name, count]) =>
+    [...document.querySelectorAll("math " + name)]
+      .filter((e) => e.children.length !== count).map((e) => e.outerHTML));
+}"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_part_of_a_formula_has_as_many_children_as_it_needs(browser, files, name):
+    with Visit(browser, files) as visit:
+        assert visit.open(name).evaluate(CHILDREN) == []
