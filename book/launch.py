@@ -11,7 +11,8 @@ def theme_options(config: Path) -> dict:
     options = settings.get("sphinx", {}).get("config", {}).get("html_theme_options", {})
     repository = settings.get("repository", {})
     if not repository.get("url"):
-        return options
+        # Jupyter Book hands the theme its launch_buttons all the same; each leads nowhere.
+        return {**options, "launch_buttons": dict.fromkeys(settings.get("launch_buttons", {}), "")}
     buttons = ("repository", "issues", "edit_page")
     return {
         **options,
