@@ -5,19 +5,27 @@ SHIFT ?= 1000
 READY = .venv/installed
 NBVAL = $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=300
 
-.PHONY: help book test lint lab pdf zip bench lighthouse notebooks seeds clean
+# The tests of gdlib that take seconds: what a change there breaks first. `make test` runs all.
+QUICK = rules landscapes descent data analysis figures training picture palette
+
+.PHONY: help quick chapter lock book test lint lab pdf zip bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
+quick: lint  ## ruff, pyright and the quick tests of gdlib, in a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(QUICK:%=tests/test_%.py)
+
+chapter: $(READY)  ## one chapter executed, compared and built into _build/chapter: make chapter N=3
+	@$(BIN)/python book/build.py chapter $(or $(N),$(error Which one? make chapter N=3))
+
 book: $(READY)  ## execute every chapter and build the pages into _build/html
 	@$(BIN)/python book/build.py html
 
 test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
-	$(BIN)/python -m pytest tests
-	@# Two chapters at a time, one thread each, the long ones first: they are the last.
-	printf '%s\n' notebooks/*.ipynb | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(NBVAL)
+	@# Two at a time, one thread each: the tests, and beside them one chapter after the other.
+	printf '%s\n' tests notebooks/*.ipynb | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(NBVAL)
 
 lint: $(READY)  ## ruff and pyright only
 	$(BIN)/ruff check .
@@ -46,6 +54,10 @@ notebooks: $(READY)  ## execute the chapters and write them back, with text outp
 seeds: $(READY)  ## execute the chapters with every seed shifted: make seeds SHIFT=1000
 	@$(BIN)/python book/build.py seeds $(SHIFT)
 
+lock: requirements.txt .venv-lock/installed  ## pin all of requirements.txt with hashes
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock $<
+
 clean:  ## remove what was built (keeps .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
@@ -53,6 +65,12 @@ clean:  ## remove what was built (keeps .venv)
 .venv-peers/installed:
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet jax
+	@touch $@
+
+# uv resolves for every system at once; only who writes the lock file needs it.
+.venv-lock/installed:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
 	@touch $@
 
 $(READY): requirements.txt pyproject.toml

@@ -3,6 +3,7 @@
 python book/build.py html        every chapter from scratch, then _build/html
 python book/build.py notebooks   every chapter from scratch, back into notebooks/ with text only
 python book/build.py notebooks notebooks/03_mini_batches.ipynb   only this one
+python book/build.py chapter 3      this one executed, compared, and built into _build/chapter
 python book/build.py seeds 1000 [notebooks/…]   with every seed shifted by 1000, written nowhere
 """
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # as a script: the book's own modules stand beside this one
     sys.path.insert(0, str(ROOT))
 SITE = ROOT / "_build" / "html"
+CHAPTER = ROOT / "_build" / "chapter"  # `make chapter`: the other chapters without pictures
 # Sphinx writes here; only a complete site is moved to SITE.
 UNFINISHED = ROOT / "_build" / "unfinished"
 # Chapters that are executed at a time, one thread each: a second thread gains a chapter little.
@@ -50,39 +52,54 @@ def explain(chapter: Path, error: Exception) -> str:
     return f"{error}\n{chapter.relative_to(ROOT)}, {number}, stopped with the error above."
 
 
-async def fill(cache: str) -> None:
-    """Execute the chapters, and lay them where Sphinx finds them instead of executing them."""
+async def fill(cache: str, only: list[Path] | None) -> None:
+    """Execute the chapters, and lay them where Sphinx finds them instead of executing them.
+
+    With ``only`` these are executed and compared; the others keep the text outputs they have.
+    """
     from jupyter_cache import get_cache
     from jupyter_cache.base import CacheBundleIn
 
-    async for chapter, notebook, _ in executed(chapters()):
+    from book import compare
+
+    def lay(chapter: Path, notebook: nbformat.NotebookNode) -> None:
         done = CacheBundleIn(notebook, str(chapter))
         get_cache(cache).cache_notebook_bundle(done, check_validity=False, overwrite=True)
 
+    for chapter in set(chapters()) - set(only or chapters()):
+        lay(chapter, nbformat.read(chapter, as_version=4))
+    async for chapter, notebook, seconds in executed(only or chapters()):
+        if only:
+            told = compare.difference(nbformat.read(chapter, as_version=4), notebook)
+            print(f"{chapter.relative_to(ROOT)} … {seconds:.0f} s", flush=True)
+            print(told or "Its text outputs are what is stored.", flush=True)
+        lay(chapter, notebook)
 
-def build_html() -> str | None:
-    """Build the site. Returns what went wrong, or None when it stands complete in SITE."""
+
+def build_html(site: Path, only: list[Path] | None = None) -> str | None:
+    """Build the site. Returns what went wrong, or None when it stands complete in ``site``."""
     from jupyter_book.sphinx import build_sphinx
     from sphinx.util.console import nocolor
 
-    from book import pages
+    from book import launch, pages
 
     if not sys.stdout.isatty():
         nocolor()
     # An old site next to a failed build would look like its result.
-    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.rmtree(site, ignore_errors=True)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
     cache = str(UNFINISHED / "executed")
     # Only on Linux does chapter 9 launch processes; elsewhere the predictions lack theirs.
     ignored = ["myst.domains"] if sys.platform == "linux" else ["myst.domains", "mystnb.glue_ref"]
     try:
-        asyncio.run(fill(cache))
+        asyncio.run(fill(cache, only))
         result = build_sphinx(
             ROOT,
             UNFINISHED / "html",
             path_config=ROOT / "_config.yml",
             noconfig=True,
             confoverrides={
+                "html_theme_options": launch.theme_options(ROOT / "_config.yml"),
                 "external_toc_path": str(ROOT / "_toc.yml"),
                 "latex_individualpages": False,
                 "nb_execution_mode": "cache",
@@ -99,7 +116,7 @@ def build_html() -> str | None:
         if result:
             return "The build gave warnings (see WARNING above), and a warning is an error here."
         pages.finish(UNFINISHED / "html")
-        (UNFINISHED / "html").rename(SITE)
+        (UNFINISHED / "html").rename(site)
     finally:
         shutil.rmtree(UNFINISHED, ignore_errors=True)
     return None
@@ -241,7 +258,10 @@ def main(verb: str, *names: str) -> int:
         try:
             if verb == "html":
                 print("Executing every chapter and building the pages, a few minutes …", flush=True)
-                problem = build_html()
+                problem = build_html(SITE)
+            elif verb == "chapter":
+                only = [c for c in chapters() if int(c.name[:2]) == int(names[0])]
+                problem = build_html(CHAPTER, only) if only else f"There is no chapter {names[0]}."
             elif verb == "seeds":
                 problem = asyncio.run(shift_seeds(int(names[0]), only))
             else:
@@ -253,6 +273,7 @@ def main(verb: str, *names: str) -> int:
         return 1
     done = {
         "html": f"Open {SITE / 'index.html'}",
+        "chapter": f"Open {CHAPTER / 'notebooks'}, the page of chapter {' '.join(names)}",
         "seeds": "Every statement holds with these seeds",
         "notebooks": "The chapters are up to date",
     }[verb]

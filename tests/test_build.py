@@ -42,6 +42,7 @@ def book(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "")  # what main() sets ends with the test
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "SITE", tmp_path / "_build" / "html")
+    monkeypatch.setattr(build, "CHAPTER", tmp_path / "_build" / "chapter")
     monkeypatch.setattr(build, "UNFINISHED", tmp_path / "_build" / "unfinished")
     chapter = tmp_path / "notebooks" / "01_small.ipynb"
 
@@ -60,6 +61,59 @@ def test_a_good_book_is_built_and_its_first_address_works(book):
     assert "loss 0.25" in (build.SITE / "notebooks" / "01_small.html").read_text()
     assert "url=front.html" in (build.SITE / "index.html").read_text()
     assert not build.UNFINISHED.exists()
+
+
+def test_one_chapter_is_executed_compared_and_built_beside_the_site(book, capsys):
+    book(GOOD)
+    assert build.main("notebooks") == 0 and build.main("html") == 0
+    assert build.main("chapter", "1") == 0
+    assert "Its text outputs are what is stored" in capsys.readouterr().out
+    second = book(GOOD, 'print("as it stands")')
+    notebook = nbformat.read(second, as_version=4)
+    notebook.cells[1].outputs = [new_output("stream", text="loss 0.5\n")]
+    nbformat.write(notebook, second)
+    other = second.with_name("02_other.ipynb")
+    notebook.cells[1].source, notebook.cells[2].source = "1 / 0", "not executed"
+    nbformat.write(notebook, other)
+    toc = build.ROOT / "_toc.yml"
+    toc.write_text(f"{toc.read_text()}- file: notebooks/02_other\n")
+    before = second.read_text()
+    assert build.main("chapter", "1") == 0
+    said = capsys.readouterr().out
+    assert "code cell 1 of 2:" in said and "-loss 0.5" in said and "+loss 0.25" in said
+    assert "loss 0.25" in (build.CHAPTER / "notebooks" / "01_small.html").read_text()
+    assert "loss 0.5" in (build.CHAPTER / "notebooks" / "02_other.html").read_text()
+    assert second.read_text() == before and build.SITE.exists()
+
+
+def test_a_chapter_that_there_is_not_is_named(book, capsys):
+    book(GOOD)
+    assert build.main("chapter", "7") == 1
+    assert "There is no chapter 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/downhill"])
+def test_buttons_lead_to_the_repository_when_it_has_an_address(book, address):
+    book(GOOD)
+    config = build.ROOT / "_config.yml"
+    config.write_text(
+        f"{config.read_text()}repository: {{url: '{address}', branch: main}}\n"
+        "launch_buttons: {notebook_interface: jupyterlab, binderhub_url: 'https://mybinder.org',"
+        " colab_url: 'https://colab.research.google.com', jupyterhub_url: 'https://hub.school'}\n"
+    )
+    assert build.main("html") == 0
+    page = (build.SITE / "notebooks" / "01_small.html").read_text()
+    for part in (
+        "mybinder.org/v2/gh/someone/downhill/main?urlpath=lab/tree/notebooks/01_small.ipynb",
+        "colab.research.google.com/github/someone/downhill/blob/main/notebooks/01_small.ipynb",
+        "hub.school/hub/user-redirect/git-pull?repo=https%3A//github.com/someone/downhill",
+        "someone/downhill/issues/new",
+        "someone/downhill/edit/main/notebooks/01_small.ipynb",
+    ):
+        assert (part in page) == bool(address), part
+    assert address or not any(
+        name in page for name in ("mybinder.org/v2", "research.google", "hub.school")
+    )
 
 
 MEETING = """
