@@ -144,7 +144,10 @@ CAPTION = re.compile(r"\((?:figure|explorer)-[\w-]+\)=\n\*\*((?:Figure|Explorer)
 
 def fold(notebook: nbformat.NotebookNode) -> None:
     """Fold in JupyterLab what the page folds, and name the page's folds after what they make."""
-    imports = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    from book.launch import FETCH
+
+    code = [c for c in notebook.cells if c.cell_type == "code" and c.get("id") != FETCH]
+    imports = next(iter(code), None)
     name = "How this is made"
     for cell in reversed(notebook.cells):  # a figure's code stands above its caption
         if caption := CAPTION.match(cell.source):
@@ -156,6 +159,8 @@ def fold(notebook: nbformat.NotebookNode) -> None:
             cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
             solves = any(tag.startswith("solution-") for tag in tags)
             cell.metadata["mystnb"] = prompts("Show the solution" if solves else "Show the code")
+        elif cell.get("id") == FETCH:
+            cell.metadata["jupyter"] = {"source_hidden": True}
         elif "hide-input" in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
             cell.metadata["mystnb"] = prompts("The imports" if cell is imports else name)
@@ -204,6 +209,9 @@ async def executed(only: list[Path], **options: bool) -> AsyncIterator[Executed]
 
 async def execute_chapters(only: list[Path]) -> None:
     """Execute chapters and write them back. A chapter that fails is left as it was."""
+    from book.launch import prepare
+
+    prepare(ROOT, only or chapters())
     async for chapter, notebook, seconds in executed(only or chapters()):
         keep_text(notebook)
         fold(notebook)
@@ -273,7 +281,7 @@ def main(verb: str, *names: str) -> int:
         return 1
     done = {
         "html": f"Open {SITE / 'index.html'}",
-        "chapter": f"Open {CHAPTER / 'notebooks'}, the page of chapter {' '.join(names)}",
+        "chapter": f"Open {CHAPTER / 'notebooks' / only[0].stem}.html" if only else "",
         "seeds": "Every statement holds with these seeds",
         "notebooks": "The chapters are up to date",
     }[verb]

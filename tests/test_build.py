@@ -65,8 +65,8 @@ def test_a_good_book_is_built_and_its_first_address_works(book):
 
 def test_one_chapter_is_executed_compared_and_built_beside_the_site(book, capsys):
     book(GOOD)
-    assert build.main("notebooks") == 0 and build.main("html") == 0
-    assert build.main("chapter", "1") == 0
+    assert run("notebooks") == 0 and run("html") == 0
+    assert run("chapter", "1") == 0
     assert "Its text outputs are what is stored" in capsys.readouterr().out
     second = book(GOOD, 'print("as it stands")')
     notebook = nbformat.read(second, as_version=4)
@@ -78,7 +78,7 @@ def test_one_chapter_is_executed_compared_and_built_beside_the_site(book, capsys
     toc = build.ROOT / "_toc.yml"
     toc.write_text(f"{toc.read_text()}- file: notebooks/02_other\n")
     before = second.read_text()
-    assert build.main("chapter", "1") == 0
+    assert run("chapter", "1") == 0
     said = capsys.readouterr().out
     assert "code cell 1 of 2:" in said and "-loss 0.5" in said and "+loss 0.25" in said
     assert "loss 0.25" in (build.CHAPTER / "notebooks" / "01_small.html").read_text()
@@ -88,7 +88,7 @@ def test_one_chapter_is_executed_compared_and_built_beside_the_site(book, capsys
 
 def test_a_chapter_that_there_is_not_is_named(book, capsys):
     book(GOOD)
-    assert build.main("chapter", "7") == 1
+    assert run("chapter", "7") == 1
     assert "There is no chapter 7" in capsys.readouterr().err
 
 
@@ -101,7 +101,7 @@ def test_buttons_lead_to_the_repository_when_it_has_an_address(book, address):
         "launch_buttons: {notebook_interface: jupyterlab, binderhub_url: 'https://mybinder.org',"
         " colab_url: 'https://colab.research.google.com', jupyterhub_url: 'https://hub.school'}\n"
     )
-    assert build.main("html") == 0
+    assert run("html") == 0
     page = (build.SITE / "notebooks" / "01_small.html").read_text()
     for part in (
         "mybinder.org/v2/gh/someone/downhill/main?urlpath=lab/tree/notebooks/01_small.ipynb",
@@ -114,6 +114,29 @@ def test_buttons_lead_to_the_repository_when_it_has_an_address(book, address):
     assert address or not any(
         name in page for name in ("mybinder.org/v2", "research.google", "hub.school")
     )
+
+
+def test_colab_s_cell_and_the_badges_come_and_go_with_the_address(book):
+    chapter = book(GOOD)
+    readme, config = build.ROOT / "README.md", build.ROOT / "_config.yml"
+    readme.write_text("# Small\n\n<!-- badges -->\n\nText.\n")
+    without, text = readme.read_text(), config.read_text()
+    assert run("notebooks") == 0
+    before = chapter.read_text()
+    config.write_text(f"{text}repository: {{url: 'https://github.com/someone/downhill'}}\n")
+    assert run("notebooks") == 0
+    fetch = nbformat.read(chapter, as_version=4).cells[1]
+    assert "git clone --quiet --depth 1 https://github.com/someone/downhill" in fetch.source
+    assert fetch.outputs == [] and fetch.execution_count == 1
+    assert "mybinder.org/v2/gh/someone/downhill/main?" in readme.read_text()
+    readme.rename(readme.with_suffix(".txt"))  # a small book has no pages but its own
+    assert run("html") == 0
+    readme.with_suffix(".txt").rename(readme)
+    page = (build.SITE / "notebooks" / "01_small.html").read_text()
+    assert "git clone" not in page and "loss 0.25" in page
+    config.write_text(text)
+    assert run("notebooks") == 0
+    assert (chapter.read_text(), readme.read_text()) == (before, without)
 
 
 MEETING = """

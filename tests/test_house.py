@@ -1,6 +1,7 @@
 """House rules of gdlib: what may import what, how long a file may be, what an import may do."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,14 @@ def test_every_public_function_is_annotated_and_says_what_it_does():
                 arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 bare = [a.arg for a in arguments if a.annotation is None]
                 assert not bare and node.returns, f"{where} lacks annotations: {bare or 'result'}"
+
+
+def test_the_lock_file_pins_what_requirements_pin_with_hashes():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf8")
+    package = r"(?m)^([\w.-]+)(?:\[[^]]*\])?=="
+    locked = dict(re.findall(package + r"([^ \\]+).*\\\n    --hash=sha256:", lock))
+    wanted = (ROOT / "requirements.txt").read_text(encoding="utf8")
+    pins = dict(re.findall(package + r"(\S+)", wanted))
+    simple = {re.sub(r"[-_.]+", "-", name).lower(): pin for name, pin in pins.items()}
+    missing = {name: pin for name, pin in simple.items() if locked.get(name) != pin}
+    assert len(simple) > 20 and not missing, "run `make lock`"

@@ -10,7 +10,9 @@ import pytest
 from pybtex.database import parse_file
 from pybtex.richtext import Text
 
+from book import launch
 from book.build import CAPTION, fold
+from book.launch import FETCH
 from tests.conftest import ROOT
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -52,7 +54,8 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
-    return [c for c in read(path).cells if c.cell_type == "code"]
+    """Without the cell that a chapter has for Colab, if the repository has an address."""
+    return [c for c in read(path).cells if c.cell_type == "code" and c.id != FETCH]
 
 
 def prose(path: Path) -> str:
@@ -86,9 +89,18 @@ def test_front_page_and_readme_name_the_chapter(path):
         assert f"notebooks/{path.stem}" in (ROOT / page).read_text(encoding="utf8"), page
 
 
+def test_badges_and_the_cell_for_colab_stand_where_the_repository_has_an_address():
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    assert readme == launch.with_badges(readme, ROOT / "_config.yml"), "run `make notebooks`"
+    for chapter in CHAPTERS:
+        ids = [cell.id for cell in read(chapter).cells]
+        wanted = launch.with_cell(read(chapter), ROOT / "_config.yml")
+        assert ids == [cell.id for cell in wanted.cells], "run `make notebooks`"
+
+
 @each_chapter
 def test_every_cell_was_executed_in_order(path):
-    counts = [c.execution_count for c in code_cells(path)]
+    counts = [c.execution_count for c in read(path).cells if c.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
 
 
