@@ -1,5 +1,6 @@
 """What leads to the repository: buttons, badges, Colab's cell. Without its address: nothing."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -36,19 +37,23 @@ def theme_options(config: Path) -> dict:
 def with_cell(notebook: nbformat.NotebookNode, config: Path) -> nbformat.NotebookNode:
     """The chapter with the cell that fetches the book in Colab, if there is an address."""
     url = settings(config)["repository"]["url"]
-    notebook.cells = [cell for cell in notebook.cells if cell.id != FETCH]
-    if url:
-        source = (
-            "# In Colab the book is fetched first; elsewhere this cell does nothing.\n"
-            "import sys\n"
-            "from importlib.util import find_spec\n\n"
-            'if "google.colab" in sys.modules and not find_spec("gdlib"):\n'
-            f"    !git clone --quiet --depth 1 {url} /content/book\n"
-            "    %pip install --quiet /content/book\n"
-            "    %cd -q /content/book/notebooks"
-        )
-        cell = new_code_cell(source, id=FETCH, metadata={"tags": ["remove-cell"]})
-        notebook.cells.insert(1, cell)
+    source = (
+        "# In Colab the book is fetched first; elsewhere this cell does nothing.\n"
+        "import sys\n"
+        "from importlib.util import find_spec\n\n"
+        'if "google.colab" in sys.modules and not find_spec("gdlib"):\n'
+        f"    !git clone --quiet --depth 1 {url} /content/book\n"
+        "    %pip install --quiet /content/book\n"
+        "    %cd -q /content/book/notebooks"
+    )
+    here = [cell for cell in notebook.cells if cell.id == FETCH]
+    if url and not here:
+        here = [new_code_cell(id=FETCH, metadata={"tags": ["remove-cell"]})]
+        notebook.cells.insert(1, here[0])
+    for cell in here:
+        cell.source = source
+    if not url:
+        notebook.cells = [cell for cell in notebook.cells if cell.id != FETCH]
     return notebook
 
 
@@ -74,9 +79,9 @@ def prepare(root: Path, chapters: list[Path]) -> None:
     """Write cell and badges where they are missing, or take away what is there without address."""
     config, readme = root / "_config.yml", root / "README.md"
     for chapter in chapters:
-        before = chapter.read_text(encoding="utf8")
-        after = nbformat.writes(with_cell(nbformat.reads(before, as_version=4), config)) + "\n"
-        if (FETCH in before) != (FETCH in after) or (FETCH in after and before != after):
-            chapter.write_text(after, encoding="utf8")
+        notebook = nbformat.read(chapter, as_version=4)
+        before = copy.deepcopy(notebook)
+        if with_cell(notebook, config) != before:
+            nbformat.write(notebook, chapter)
     if readme.exists():
         readme.write_text(with_badges(readme.read_text(encoding="utf8"), config), encoding="utf8")
