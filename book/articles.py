@@ -16,7 +16,7 @@ BOOK = Path(__file__).resolve().parent
 # What a verdict says, by how it begins; whatever begins otherwise holds on a condition, or in part.
 KINDS = {
     "holds": r"holds(?!.*not varied)(?:$|[:;]|, and\b|, as for|,? as a description| word for word)",
-    "fails": r"fails\b(?! if)(?!.*\bholds)|not (?:if|of|more|as)\b|does not|one step|leaves out",
+    "fails": r"fails\b(?! if| for a step)(?!.*\bholds)|not (?:if|of|more|as)\b|does not|one step",
     "open": r'not (?:testable|tested|measured|seen|shown|a test)|"often" is not',
     "in part": "",
 }
