@@ -101,7 +101,7 @@ def page(text: str) -> str:
         kinds = [kind(row.verdict) for row in own] + [kind(row[1]) for row in table(typed)]
         counts.append([article.upper(), *map(kinds.count, NAMES), len(kinds)])
     counts.append(["all", *(sum(column) for column in list(zip(*counts, strict=True))[1:])])
-    head = f"| article | {' | '.join(NAMES)} | together |\n|---|{'---:|' * 5}\n"
+    head = f"| article | {' | '.join(NAMES)} | all |\n|---|{'---:|' * 5}\n"
     body = "\n".join(f"| {' | '.join(map(str, line))} |" for line in counts)
     text = start.replace("<!-- counts -->", head + body)
     return SECTION.sub(r'<a href="\2.html\3">\1</a>', text)

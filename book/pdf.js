@@ -2,7 +2,7 @@
 "use strict";
 
 /* Lay all pages into this document, with the solutions at its end. Returns the number of contents' lines. */
-async function combine(pages, address) {
+async function combine(pages, address, captions) {
   document.documentElement.dataset.theme = "light";
   const book = document.querySelector("article > section"), chapters = [];
   for (const [number, path] of pages.entries()) {
@@ -23,6 +23,7 @@ async function combine(pages, address) {
     chapters.push(title);
     part.style.page = `part-${number}`;
     part.classList.add("part");
+    if (captions[path]) part.dataset.caption = captions[path];
     for (const fold of part.querySelectorAll(".cell.tag_hide-cell, .admonition.dropdown")) fold.dataset.chapter = number;
     head(part.style.page, title);
     book.append(document.adoptNode(part));
@@ -93,6 +94,8 @@ function list() {
   const nav = document.querySelector(".book-contents");
   const heads = document.querySelectorAll(".part > h1, .part > section > h2, .at-the-end > :is(h1, h2)");
   heads.forEach((heading, number) => {
+    const caption = heading.matches(".part > h1") && heading.parentElement.dataset.caption;
+    if (caption) nav.append(Object.assign(document.createElement("p"), { className: "caption", textContent: caption }));
     const line = document.createElement("a");
     line.className = heading.tagName;
     line.href = `#line-${number}`;

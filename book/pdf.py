@@ -26,7 +26,7 @@ FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 <div class="title-page"><p class="name">{title}</p><p class="subtitle">{subtitle}</p>
 <p>{author}, {year}</p><p>Prose: CC BY 4.0. Code: BSD 3-clause.</p>
 <p>Printed from the pages of the book. An explorer stands here as it opens; below it is the
-address where it moves.</p></div>
+address where it moves{where}. Hints, answers and solutions stand at the end.</p></div>
 <main class="bd-content"><article class="bd-article"><section>
 <nav class="book-contents"><h1>Contents</h1></nav></section></article></main>
 <script>{js}</script></body></html>"""
@@ -52,11 +52,19 @@ def pages(site: Path) -> list[str]:
     return paths
 
 
+def captions() -> dict[str, str]:
+    """The name of each part of the book, by the first page of the part."""
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf8")
+    found = re.findall(r"- caption: (.+)\n\s+chapters:\n\s+- file: (\S+)", toc)
+    return {f"{name}.html": caption for caption, name in found}
+
+
 def frame() -> str:
     """The document before the pages are laid into it."""
     css, js = ((ROOT / "book" / f"pdf.{kind}").read_text(encoding="utf8") for kind in ("css", "js"))
     texts = {"title": setting("title"), "author": setting("author"), "year": setting("copyright")}
     texts["subtitle"] = "gradient descent you can touch, in PyTorch"
+    texts["where"] = ", in the folder html beside this file" if address() == HOST else ""
     texts = {name: escape(text) for name, text in texts.items()}
     return FRAME.format(css=css, js=js, **texts)
 
@@ -98,7 +106,8 @@ def printed(page: Page, site: Path, paths: list[str]) -> bytes:
 
     page.route("**/*", serve)
     page.goto(HOST)
-    lines = [f"line-{n}" for n in range(page.evaluate("a => combine(...a)", [paths, address()]))]
+    laid = page.evaluate("a => combine(...a)", [paths, address(), captions()])
+    lines = [f"line-{n}" for n in range(laid)]
     first = places(pdf(whole=False))
     if missing := [line for line in lines if line not in first]:
         raise Unprintable(f"This Chromium wrote a PDF whose pages are not found: {missing[:3]}.")

@@ -105,3 +105,9 @@ def test_a_page_is_light(browser, server, name):
 def local(url: str, address: str) -> Path:
     """The file that an address of the site stands for."""
     return SITE / url.removeprefix(address).split("?")[0].split("#")[0].lstrip("/")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_explorer_is_a_line_of_text(files, name):
+    html = unescape((SITE / f"{name}.html").read_text(encoding="utf8"))
+    assert not re.findall(r"Explorer '[\w-]+':", html)

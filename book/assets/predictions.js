@@ -6,7 +6,8 @@
   const simple = (text) => text.normalize("NFKC").toLowerCase().replaceAll("−", "-");
   const groups = [...document.querySelectorAll("table.predictions tbody")];
   const rows = groups.flatMap((group) => {
-    const around = group.closest("section").querySelector("h2").textContent + group.rows[0].textContent;
+    const title = group.closest("section").querySelector("h2").textContent;
+    const around = `${title} ${title.replace(/\D*(\d+).*/s, "chapter-$1.")} ${group.rows[0].textContent}`;
     return [...group.rows].slice(1).map((row) => (
       { row, text: simple([around, ...[...row.cells].map((cell) => cell.textContent)].join(" ")) }));
   });
@@ -19,13 +20,14 @@
   const [input, status] = [form.querySelector("input"), form.querySelector("span")];
 
   const filter = () => {
-    const words = simple(input.value).split(/\s+/).filter(Boolean);
+    const words = simple(input.value).replace(/chapter\s+(\d+)/, "chapter-$1.").split(/\s+/).filter(Boolean);
     for (const { row, text } of rows) row.hidden = !words.every((word) => text.includes(word));
     for (const group of groups) group.hidden = [...group.rows].slice(1).every((row) => row.hidden);
     for (const table of document.querySelectorAll("table.predictions")) {
       table.closest("section").hidden = [...table.tBodies].every((group) => group.hidden);
     }
     status.textContent = `${rows.filter(({ row }) => !row.hidden).length} of ${rows.length}`;
+    if (rows.every(({ row }) => row.hidden)) status.textContent += ": try an id (P5.7), a sign (κ) or a word of the claim";
   };
   const clear = () => {
     input.value = "";
