@@ -12,7 +12,6 @@ CLASSES = True  # the target is a class, 0, 1, 2 …; False: it is a quantity
 CODES = 0  # the other columns hold codes below this number; 0: they hold quantities
 IN_TIME = False  # the last rows are the test; False: rows drawn at random
 SEED, LR, BATCH_SIZE, EPOCHS, PATIENCE = 0, 0.1, 16, 60, 12
-
 torch.set_default_dtype(torch.float64)  # as in the chapter, so that the digits agree
 torch.set_num_threads(1)
 
