@@ -16,7 +16,7 @@ from gdlib.rules import Rule, broadcast
 from gdlib.step import check_pure, over_runs, step_of
 
 RECORDS = ("w", "loss", "batch_loss", "grad")
-_LOCK = threading.RLock()  # one descent at a time: to write a step down patches PyTorch itself
+LOCK = threading.RLock()  # one descent at a time: to write a step down patches PyTorch itself
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -78,13 +78,13 @@ def descend(
         raise ValueError(f"{rule.name} has factors for {rule.steps} steps, got {steps} steps")
     w = _start(landscape, rule, start, batches.seeds.shape if batches else torch.Size())
     _check_data(data, batches)
-    with _LOCK:
+    with LOCK:
         _check_loss(landscape, w, data)
     rows = steps // every + 1
     *runs, d = w.shape
     sizes = {"w": (rows, d), "grad": (rows, d), "loss": (rows,), "batch_loss": (rows,)}
     keep = {name: w.new_empty((*runs, *sizes[name])) for name in record}
-    with _LOCK, _one_thread(), torch.inference_mode():
+    with LOCK, one_thread(), torch.inference_mode():
         step, state = step_of(landscape, rule, data, batches, w)
         indices = zip(batches.batches(len(data[0]))) if batches else repeat(())
         before, index = state, next(indices)
@@ -114,7 +114,7 @@ def descend(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread, as a second one gains less than it takes from others; given back after."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

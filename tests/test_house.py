@@ -17,13 +17,16 @@ FLOORS = [
     {"landscapes", "data", "rules", "kernels"},
     {"step"},
     {"descent", "training"},
-    {"analysis", "predictions"},
+    {"analysis", "predictions", "steering"},
     {"figures"},
     {"explore"},
+    {"watched"},
+    {"live"},
     {"checks"},
 ]
 MODULES = sorted(GDLIB.rglob("*.py"))
 EXPLORER = ("explore", "static", "palette")  # and its colours, which the figures share
+STEERING = ("steering", "watched", "live")  # a run under the hand, its picture, its panel
 SOURCES = sorted(p for p in GDLIB.rglob("*") if p.suffix in {".py", ".js", ".css"})
 
 
@@ -80,7 +83,12 @@ def lines(paths) -> int:
 
 
 def test_what_a_learner_reads_takes_an_hour():
-    assert lines(p for p in SOURCES if part_of(p) not in (*EXPLORER, "checks")) <= 1700
+    assert lines(p for p in SOURCES if part_of(p) not in (*EXPLORER, *STEERING, "checks")) <= 1700
+
+
+@pytest.mark.parametrize("name", STEERING)
+def test_each_part_of_the_steering_is_at_most_150_lines_long(name):
+    assert lines([GDLIB / f"{name}.py"]) <= 150
 
 
 # A figure as SVG, in panels: Explorers and figures that do not move have it in common.

@@ -19,7 +19,7 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TOC = (ROOT / "_toc.yml").read_text(encoding="utf8")
 PREDICTIONS = (ROOT / "book" / "predictions.md").read_text(encoding="utf8")
 LONGEST_CELL, LONGEST_IMPORTS, WIDEST_LINE = 20, 25, 84
-EXPLORER = r"(?s)\bExplorer\(.*?\bname=\"([\w-]+)\""
+EXPLORER = r"(?s)\b(?:Explorer|Live)\(.*?\bname=\"([\w-]+)\""
 BIBLIOGRAPHY = parse_file(ROOT / "book" / "references.bib").entries
 CITED = re.compile(r"\[([^\]]*)\]\([^)]*references\.md#([^)]*)\)")
 PROMISED = {1: 6, 2: 5, 3: 8, 4: 5, 5: 8, 6: 11, 7: 12, 8: 11, 9: 11, 10: 4, 11: 3}  # predictions
@@ -148,9 +148,9 @@ def test_no_cell_uses_what_the_book_avoids(path):
 def test_every_figure_has_alt_text_and_every_explorer_a_task(path):
     for number, cell in enumerate(code_cells(path), 1):
         assert "plt.show()" not in cell.source, f"code cell {number}: show a Picture, with its alt"
-        if re.search(r"\b(Picture|Explorer)\(", cell.source):
+        if re.search(r"\b(Picture|Explorer|Live)\(", cell.source):
             assert re.search(r"\balt=f?[\"']", cell.source), f"code cell {number}: no alt text"
-        if "Explorer(" in cell.source:
+        if re.search(EXPLORER, cell.source):
             assert "task=" in cell.source, f"code cell {number}: an Explorer without a task"
 
 
@@ -258,7 +258,7 @@ def test_the_stated_minutes_are_those_of_a_reader(path):
     assert stated, "say it so: Reading 25 minutes · with code and exercises 80"
     visible = re.sub(r"(?s):{3,}\{admonition\} Hint.*?:{3,}", "", prose(path))
     code = [c for c in code_cells(path) if not folded(c)]
-    explorers = sum("Explorer(" in c.source for c in code_cells(path))
+    explorers = sum(bool(re.search(EXPLORER, c.source)) for c in code_cells(path))
     exercises = sum(any(t.startswith("solution-") for t in tags(c)) for c in code_cells(path))
     reading = len(visible.split()) / 230 + 3 * explorers
     lines = sum(len(c.source.splitlines()) for c in code)

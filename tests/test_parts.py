@@ -37,7 +37,7 @@ def cells(number: int) -> list[str]:
     return [
         HINT.sub("", c.source)
         if c.cell_type == "markdown"
-        else EXPLORER * ("Explorer(" in c.source)
+        else EXPLORER * bool(re.search(r"\b(Explorer|Live)\(", c.source))
         for c in notebook.cells
     ]
 

@@ -35,7 +35,7 @@ class Page:
             check_axes(explorer.figure, actor.axes)  # they may have been removed since
         self.panels = draw_stage(explorer.figure, self.prefix)  # first: it settles the layout
         for scale in self._scales():
-            self._pack(scale)
+            self.pack(scale)
             if len(self.data) <= BUDGET:
                 break
 
@@ -104,7 +104,8 @@ class Page:
             )
         return fitting
 
-    def _pack(self, scale: int) -> None:
+    def pack(self, scale: int) -> None:
+        """Numbers and texts of the actors as they are now, in steps of 1 / scale of a point."""
         payload = Payload()
         marks = [
             m.pack(payload) if isinstance(m, Image) else m.pack(payload, scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log10
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import traitlets
 from gdlib.explore.page import Page, button
 from gdlib.explore.sliders import Slider
 
+Build = Callable[[Page], tuple[ipywidgets.Widget, list[ipywidgets.Widget]]]
 STATIC = Path(__file__).parent.parent / "static"
 _open: dict[str, tuple[Page, list[ipywidgets.Widget]]] = {}  # by the Explorer's name, root first
 
@@ -26,15 +28,15 @@ class View(anywidget.AnyWidget):
     data = traitlets.Bytes().tag(sync=True)
 
 
-def mimebundle(page: Page, text: str) -> dict[str, object]:
+def mimebundle(page: Page, text: str, build: Build | None = None) -> dict[str, object]:
     """The widget where somebody can answer a prompt, and so move a slider; else the page's HTML.
 
     Jupyter Book, nbconvert and nbval execute without a person: there a widget would only leave its
     state, the whole payload a second time, in the page. A saved notebook keeps the still picture.
     """
-    if not _interactive():
+    if not interactive():
         return {"text/html": page.html(), "text/plain": text}
-    box = _box(page)
+    box = _box(page, build or _build)
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     return {
         "application/vnd.jupyter.widget-view+json": view,
@@ -43,7 +45,8 @@ def mimebundle(page: Page, text: str) -> dict[str, object]:
     }
 
 
-def _interactive() -> bool:
+def interactive() -> bool:
+    """Whether somebody runs the cell who can answer a prompt."""
     try:
         from IPython import get_ipython
 
@@ -53,7 +56,7 @@ def _interactive() -> bool:
     return bool(parent.get("content", {}).get("allow_stdin", False))
 
 
-def _box(page: Page) -> ipywidgets.Widget:
+def _box(page: Page, build: Build) -> ipywidgets.Widget:
     """The widgets of a page: those that are open, or new ones in place of an older page's.
 
     A cell that runs again makes a new Explorer of the same name; its old widgets are closed, in the
@@ -62,11 +65,16 @@ def _box(page: Page) -> ipywidgets.Widget:
     name = page.explorer.name
     if name in _open and _open[name][0] is page:
         return _open[name][1][0]
-    for widget in _open.pop(name, (None, []))[1]:
-        widget.close()
-    box, links = _build(page)
+    close(name)
+    box, links = build(page)
     _open[name] = page, [*_family(box), *links]
     return box
+
+
+def close(name: str) -> None:
+    """Close the widgets that are open under this name, in the browser as well."""
+    for widget in _open.pop(name, (None, []))[1]:
+        widget.close()
 
 
 def _build(page: Page) -> tuple[ipywidgets.Widget, list[ipywidgets.Widget]]:
@@ -75,22 +83,31 @@ def _build(page: Page) -> tuple[ipywidgets.Widget, list[ipywidgets.Widget]]:
     The view has its own play button: ipywidgets.Play stops at once when two views of it are open.
     """
     logs = [row["log"] for row in page.meta["sliders"]]
-    ends = [
-        s.values[s.start] if log else s.start for s, log in zip(page.sliders, logs, strict=True)
-    ]
-    traits = {f"p{i}": traitlets.Any(end).tag(sync=True) for i, end in enumerate(ends)}
-    html = page.top() + page.bottom(page.play_button() + button("reset", "Reset"))
-    view = type("ExplorerView", (View,), traits)(html=html, meta=page.meta, data=page.data)
-    view.add_class("explorer-view")
+    view = view_of(page, page.play_button() + button("reset", "Reset"))
     rows, links = [], []
     for i, slider in page.shown():
         rows.append(_control(slider, logs[i]))
         links.append(
             ipywidgets.jslink((rows[-1], "value" if logs[i] else "index"), (view, f"p{i}"))
         )
+    return host(view, rows), links
+
+
+def view_of(page: Page, buttons: str) -> View:
+    """The view of a page, with buttons of its own under the sentences."""
+    ends = [s.values[s.start] if s.is_log else s.start for s in page.sliders]
+    traits = {f"p{i}": traitlets.Any(end).tag(sync=True) for i, end in enumerate(ends)}
+    html = page.top() + page.bottom(buttons)
+    view = type("ExplorerView", (View,), traits)(html=html, meta=page.meta, data=page.data)
+    view.add_class("explorer-view")
+    return view
+
+
+def host(view: View, rows: list[ipywidgets.Widget]) -> ipywidgets.Widget:
+    """The view, and the rows of controls that stand between its stage and its sentences."""
     box = ipywidgets.VBox([view, ipywidgets.VBox(rows)])
     box.add_class("explorer-host")
-    return box, links
+    return box
 
 
 def _family(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:

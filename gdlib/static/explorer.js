@@ -101,6 +101,7 @@ function createExplorer(root, meta, channels, signal) {
   };
   const explorer = {
     at,
+    draw,
     playing: false,
     stop() {},
     follow() {},
@@ -129,7 +130,7 @@ function createExplorer(root, meta, channels, signal) {
   markers.forEach((marker, i) => listenPick(marker, meta.picks[i], explorer, signal));
   const [play, reset] = ["play", "reset"].map((what) => root.querySelector(`[data-do=${what}]`));
   if (play) explorer.stop = startPlay(explorer, meta, play, signal);
-  reset.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
+  reset?.addEventListener("click", () => explorer.move({ ...meta.start }), { signal });
   signal.addEventListener("abort", () => {
     explorer.stop();
     clearTimeout(rest);

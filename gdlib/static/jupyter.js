@@ -20,8 +20,18 @@ async function render({ model, el }) {
       model.set("p" + i, log ? values[explorer.at[i]] : explorer.at[i]));
     model.save_changes();
   };
+  const redraw = async () => { // other numbers on the same stage
+    const next = model.get("meta"), fresh = await unpack(model.get("data"), next.channels);
+    if (next !== model.get("meta")) return; // a later picture is on its way
+    Object.assign(meta, next);
+    channels.splice(0, channels.length, ...fresh);
+    explorer.draw();
+    explorer.say();
+  };
+  model.on("change:meta", redraw);
   return () => {
     abort.abort();
+    model.off("change:meta", redraw);
     listeners.forEach((listen, i) => model.off("change:p" + i, listen));
   };
 }
