@@ -19,6 +19,7 @@ EXERCISES = {
     "09_scale": ("delayed-lr", "ring", "ranks"),
     "10_variational_autoencoder": ("kl-between", "logistic", "vae-loss"),
     "11_generative_adversarial_network": ("extragradient", "largest-dirac-lr", "gan-steps"),
+    "12_your_own_problem": ("time-split", "interval", "foretell"),
 }
 
 

@@ -78,6 +78,9 @@ def raises(*args):
         "extragradient",
         "largest_dirac_lr",
         "gan_steps",
+        "time_split",
+        "interval",
+        "foretell",
     ],
 )
 def test_no_answer_makes_a_check_raise(name, answer, capsys, monkeypatch):

@@ -11,6 +11,7 @@ from gdlib.checks.generalisation import (
 from gdlib.checks.landscape import check_accuracy, check_restarts, check_weight_std
 from gdlib.checks.momentum import check_best_momentum, check_change_lr, check_ported
 from gdlib.checks.noise import check_by_ones, check_genie, check_lr_for_floor, check_lr_schedule
+from gdlib.checks.own import check_foretell, check_interval, check_time_split
 from gdlib.checks.rates import check_fit, check_schedule, check_steps_needed
 from gdlib.checks.scale import check_delayed_lr, check_ranks, check_ring
 from gdlib.checks.steps import check_largest_lr, check_next_lr, check_train_network
@@ -26,8 +27,10 @@ __all__ = [
     "check_delayed_lr",
     "check_extragradient",
     "check_fit",
+    "check_foretell",
     "check_gan_steps",
     "check_genie",
+    "check_interval",
     "check_kl_between",
     "check_largest_dirac_lr",
     "check_largest_lr",
@@ -48,6 +51,7 @@ __all__ = [
     "check_steps_needed",
     "check_stratified",
     "check_threshold",
+    "check_time_split",
     "check_train_network",
     "check_vae_loss",
     "check_weight_std",
