@@ -25,6 +25,7 @@ PAGES = {
     "front page": "book/index",
     "chapter 3": "notebooks/03_mini_batches",
     "chapter 11": "notebooks/11_generative_adversarial_network",
+    "chapter 12": "notebooks/12_your_own_problem",
 }
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 VERSION = "lighthouse@13"
