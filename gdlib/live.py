@@ -1,7 +1,7 @@
 """The panel in which a hand steers a run; in a built page, the run of a script."""
 
 import asyncio
-from math import log10
+from math import isclose, log10
 from time import perf_counter
 from typing import Any
 
@@ -126,8 +126,9 @@ class Live(Watched):
 
     def _moved(self, name: str) -> None:
         value = self._sliders[name].value
-        if value != self.settings()[name]:
-            self._record(self._checked({name: float(f"{value:.3g}") if name == "lr" else value}))
+        if not isclose(value, self.settings()[name], rel_tol=1e-6):  # browsers round
+            rounded = value if name == "batch_size" else float(f"{value:.3g}")
+            self._record(self._checked({name: rounded}))
             self._draw()
 
     def _write(self) -> None:
