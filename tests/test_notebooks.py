@@ -22,7 +22,7 @@ LONGEST_CELL, LONGEST_IMPORTS, WIDEST_LINE = 20, 25, 84
 EXPLORER = r"(?s)\b(?:Explorer|Live)\(.*?\bname=\"([\w-]+)\""
 BIBLIOGRAPHY = parse_file(ROOT / "book" / "references.bib").entries
 CITED = re.compile(r"\[([^\]]*)\]\([^)]*references\.md#([^)]*)\)")
-PROMISED = {1: 6, 2: 5, 3: 8, 4: 5, 5: 8, 6: 11, 7: 12, 8: 11, 9: 11, 10: 4, 11: 3}  # predictions
+PROMISED = {1: 6, 2: 5, 3: 8, 4: 5, 5: 8, 6: 11, 7: 12, 8: 11, 9: 11, 10: 4, 11: 3, 12: 7}
 
 # What nbval cannot follow, a build swallows, or a reader cannot trace to where it came from.
 FORBIDDEN = {
