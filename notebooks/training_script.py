@@ -58,7 +58,6 @@ dealing = torch.Generator().manual_seed(SEED)
 loader = DataLoader(TensorDataset(*train), BATCH_SIZE, shuffle=True, generator=dealing)
 optimizer = torch.optim.SGD(network.parameters(), lr=LR, momentum=0.9)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
-
 best, best_epoch, kept = float("inf"), 0, network.state_dict()
 for epoch in range(1, EPOCHS + 1):
     for batch_x, batch_y in loader:
@@ -74,7 +73,6 @@ for epoch in range(1, EPOCHS + 1):
         kept = {name: w.clone() for name, w in network.state_dict().items()}
     if epoch - best_epoch == PATIENCE:
         break
-
 network.load_state_dict(kept)
 score = metric(network(test[0]), test[1])
 print(f"best epoch {best_epoch}, validation loss {best:.6f}, test score {score:.6f}")
