@@ -3,6 +3,7 @@
 import asyncio
 import json
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -248,7 +249,9 @@ def test_a_fit_that_has_left_its_axes_lies_on_their_frame():
 
 
 def go(coroutine) -> None:
-    asyncio.run(asyncio.wait_for(coroutine, 60))
+    """In a thread of its own: in this one a browser's event loop may run."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, asyncio.wait_for(coroutine, 60)).result()
 
 
 def working() -> int:
