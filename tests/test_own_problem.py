@@ -37,7 +37,8 @@ def read_and_bound(source: str) -> tuple[set[str], set[str]]:
         seen = {s.get_name() for s in tables[0].get_symbols() if s.is_referenced()}
         for table in tables:  # and in its functions and comprehensions
             tables += table.get_children()
-            seen |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+            if table is not tables[0]:
+                seen |= {s.get_name() for s in table.get_symbols() if s.is_global()}
         if not isinstance(statement, ast.Assign):  # a loop binds what its body reads
             seen -= own
         read |= seen - bound
