@@ -5,6 +5,7 @@ SHIFT ?= 1000
 READY = .venv/installed
 NBVAL = $(BIN)/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=300
 
+TESTS = tests/test_[a-b]*.py tests/test_c*.py tests/test_[d-m]*.py tests/test_[n-z]*.py
 # The tests of gdlib that take seconds: what a change there breaks first. `make test` runs all.
 QUICK = rules landscapes descent data analysis figures training picture palette
 
@@ -24,8 +25,9 @@ book: $(READY)  ## execute every chapter and build the pages into _build/html
 	@$(BIN)/python book/build.py html
 
 test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
-	@# Two at a time, one thread each: the tests, and beside them one chapter after the other.
-	printf '%s\n' tests notebooks/*.ipynb | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(NBVAL)
+	@# Two at a time, one thread each: the tests in four parts, then the chapters.
+	printf '%s\n' $(TESTS:%='%') notebooks/*.ipynb | sort -r | \
+	  OMP_NUM_THREADS=1 xargs -P 2 -I FILES sh -c '$(NBVAL) FILES'
 
 lint: $(READY)  ## ruff and pyright only
 	$(BIN)/ruff check .
