@@ -9,7 +9,7 @@ TESTS = tests/test_[a-b]*.py tests/test_c*.py tests/test_[d-m]*.py tests/test_[n
 # The tests of gdlib that take seconds: what a change there breaks first. `make test` runs all.
 QUICK = rules landscapes descent data analysis figures training picture palette
 
-.PHONY: help quick chapter lock book test lint lab pdf zip bench lighthouse notebooks seeds clean
+.PHONY: help quick chapter lock book test lint lab class pdf zip bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
@@ -35,6 +35,10 @@ lint: $(READY)  ## ruff and pyright only
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+class: $(READY)  ## make the teacher's kit, slides to assignments, in _build/class
+	@test -d _build/executed || $(MAKE) book
+	@$(BIN)/python -m book.classroom
 
 pdf: $(READY)  ## print the built pages into _build/downhill.pdf
 	@test -f _build/html/index.html || $(MAKE) book

@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # as a script: the book's own modules stand beside this one
     sys.path.insert(0, str(ROOT))
 SITE = ROOT / "_build" / "html"
+EXECUTED = (
+    ROOT / "_build" / "executed"
+)  # the chapters with all outputs, of which `make class` is made
 CHAPTER = ROOT / "_build" / "chapter"  # `make chapter`: the other chapters without pictures
 # Sphinx writes here; only a complete site is moved to SITE.
 UNFINISHED = ROOT / "_build" / "unfinished"
@@ -73,6 +76,9 @@ async def fill(cache: str, only: list[Path] | None) -> None:
             told = compare.difference(nbformat.read(chapter, as_version=4), notebook)
             print(f"{chapter.relative_to(ROOT)} … {seconds:.0f} s", flush=True)
             print(told or "Its text outputs are what is stored.", flush=True)
+        else:
+            EXECUTED.mkdir(exist_ok=True, parents=True)
+            nbformat.write(notebook, EXECUTED / chapter.name)
         lay(chapter, notebook)
 
 
@@ -87,6 +93,8 @@ def build_html(site: Path, only: list[Path] | None = None) -> str | None:
         nocolor()
     # An old site next to a failed build would look like its result.
     shutil.rmtree(site, ignore_errors=True)
+    if not only:
+        shutil.rmtree(EXECUTED, ignore_errors=True)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
     cache = str(UNFINISHED / "executed")
     # Only on Linux does chapter 9 launch processes; elsewhere the predictions lack theirs.

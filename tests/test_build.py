@@ -42,6 +42,7 @@ def book(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "")  # what main() sets ends with the test
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "SITE", tmp_path / "_build" / "html")
+    monkeypatch.setattr(build, "EXECUTED", tmp_path / "_build" / "executed")
     monkeypatch.setattr(build, "CHAPTER", tmp_path / "_build" / "chapter")
     monkeypatch.setattr(build, "UNFINISHED", tmp_path / "_build" / "unfinished")
     chapter = tmp_path / "notebooks" / "01_small.ipynb"
