@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from book import predictions, reference, search, styles, thumbnails
+from book import predictions, privacy, reference, search, styles, thumbnails
 
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
@@ -65,6 +65,7 @@ def finish(site: Path) -> None:
     thumbnails.illustrate(site, pages)
     search.write(site, pages)
     styles.bundle(site, pages)
+    privacy.keep(site, pages)
 
 
 def lighten(site: Path) -> dict[str, str]:

@@ -131,3 +131,31 @@ def unchosen(tab: Visit | Remote, explorer: str, chips: list[str]) -> list[str]:
         still += [] if tab.run(MOVED, explorer) else [chip]
     tab.run(CHOOSE, chosen)
     return still
+
+
+# A page that was tampered with: a picture and a script of another host, a request, a script in the
+# page and one in an attribute. What the policy refused, and what ran.
+TAMPER = """async () => {
+  const refused = [], ran = [], late = () => new Promise((done) => setTimeout(done, 300));
+  addEventListener('securitypolicyviolation', (event) => refused.push(event.effectiveDirective));
+  window.mark = (what) => ran.push(what);
+  const host = 'http://127.0.0.1:9/', add = (name, given) =>
+    document.body.append(Object.assign(document.createElement(name), given));
+  add('img', { src: host + 'pixel.png' });
+  add('script', { src: host + 'script.js' });
+  add('script', { textContent: 'mark("script")' });
+  add('div', { innerHTML: '<b onclick="mark(1)"></b>' });
+  document.body.lastChild.firstChild.click();
+  await fetch(host).catch(() => {});
+  await late();
+  return { refused: refused.map((name) => name.replace(/-(elem|attr)$/, '')).sort(), ran };
+}"""
+
+
+def test_the_policy_of_a_page_refuses_what_is_not_its_own(tab):
+    """Over http and from files, in three browsers: the policy is more than a line in the page."""
+    tab.open(PAGES[0])
+    assert tab.run(TAMPER) == {
+        "refused": ["connect-src", "img-src", *["script-src"] * 3],
+        "ran": [],
+    }

@@ -1,4 +1,4 @@
-/* Three things that a page does while it is read. */
+/* Four things that a page does while it is read. */
 "use strict";
 
 /* A displayed formula that is wider than the screen scrolls; so that a keyboard can scroll it, it takes
@@ -11,6 +11,8 @@ function reach() {
 }
 addEventListener("load", reach);
 addEventListener("resize", reach);
+
+for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
 
 /* The contents follow the reader: the active entry stays in the middle of its column, unless the
  * reader is there. Only the column scrolls, never the page. */
