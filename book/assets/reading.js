@@ -1,4 +1,4 @@
-/* Four things that a page does while it is read. */
+/* Five things that a page does while it is read. */
 "use strict";
 
 /* A displayed formula that is wider than the screen scrolls; so that a keyboard can scroll it, it takes
@@ -11,6 +11,13 @@ function reach() {
 }
 addEventListener("load", reach);
 addEventListener("resize", reach);
+
+/* A fold's button is called what stands beside it, not the same everywhere. */
+addEventListener("load", () => {
+  for (const button of document.querySelectorAll(".admonition-title > .toggle-button")) {
+    button.setAttribute("aria-label", button.parentElement.firstChild.textContent.trim());
+  }
+});
 
 for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
 
