@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 from book.build import EXECUTED, ROOT
+from book.classroom import handouts, sheets
 
 CLASS = ROOT / "_build" / "class"
 
 # What the kit holds: a folder's name, and the function that fills it and says what is there.
-PARTS: dict = {}
+PARTS = {
+    "handouts": handouts.fill,
+    "sheets": sheets.fill,
+}
 
 
 def main() -> int:

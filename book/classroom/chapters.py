@@ -80,6 +80,11 @@ class Chapter:
     def title(self) -> str:
         return self.cells[0].source.splitlines()[0].removeprefix("# ")
 
+    @property
+    def question(self) -> str:
+        """What the chapter answers."""
+        return self.cells[0].source.split("\n\n")[1].strip("*")
+
 
 def chapters() -> list[Path]:
     """The notebooks of the chapters, in their order."""
