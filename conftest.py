@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from gdlib.explore.widget import ANSWER
+
 os.environ["TQDM_DISABLE"] = "1"  # a progress bar is for the person who waits
 # A kernel's ports are chosen before it takes them. Two that start at once may choose the same one.
 STARTING = Path(tempfile.gettempdir()) / f"downhill-kernel-{getpass.getuser()}.lock"
@@ -17,7 +19,7 @@ def pytest_collectstart(collector):
         return
     # nbval skips pictures and widgets already. HTML is not in git either (`make notebooks` drops
     # it); the text/plain beside it is, and is compared. Pages are looked at in a browser.
-    collector.skip_compare += ("text/html", "image/svg+xml")
+    collector.skip_compare += ("text/html", "image/svg+xml", ANSWER)
     start = collector.setup
 
     def one_at_a_time():

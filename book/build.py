@@ -136,7 +136,11 @@ def keep_text(notebook: nbformat.NotebookNode) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             for kind in list(output.get("data", {})):
-                if kind == "text/html" or kind.startswith("image/") or "widget" in kind:
+                if (
+                    kind == "text/html"
+                    or kind.startswith("image/")
+                    or re.search("widget|answer", kind)
+                ):
                     del output.data[kind]
     notebook.metadata = nbformat.from_dict(
         {

@@ -23,14 +23,14 @@ class Watched(Steered):
             what does not move is in them, and their limits are set
     show    the two weights whose path is drawn; of a landscape of one weight, it and the loss
     fit     ``(x, f)``: the curve ``f(w)`` over ``x``, both of shape ``(points,)``
-    name    like ``alt`` and ``task`` an Explorer's; all other arguments are a ``Steered``'s
+    name    like ``alt``, ``task``, ``answer`` an Explorer's; all other arguments a ``Steered``'s
 
     Raises ``ValueError`` for a figure or weights to show that do not fit.
     """
 
     def __init__(
         self, figure: Figure, landscape: Landscape, *, name: str, alt: str, task: str = "",
-        show: tuple[int, int] = (0, 1),
+        show: tuple[int, int] = (0, 1), answer: dict[str, float] | None = None,
         fit: tuple[Tensor, Callable[[Tensor], Tensor]] | None = None, **run: Any,
     ) -> None:  # fmt: skip
         super().__init__(landscape, **run)
@@ -41,6 +41,7 @@ class Watched(Steered):
             raise ValueError(f"the figure needs {3 if fit else 2} axes, got {len(figure.axes)}")
         self.figure, self.show, self.fit = figure, show, fit
         self.name, self.about = name, {"name": name, "alt": alt, "task": task}
+        self.answer = answer
         self.past = [self.loss]
         self.explorer([self.step])  # which checks the rest
 
@@ -53,7 +54,10 @@ class Watched(Steered):
         """The run at these steps; of a single one, beside it in grey the last loss of ``past``."""
         play = "step" if len(rows) > 1 else None
         there = {"step": rows[-1]}
-        explorer = Explorer(self.figure, {"step": rows}, default=there, play=play, **self.about)
+        answer = self.answer if play else None
+        explorer = Explorer(
+            self.figure, {"step": rows}, default=there, play=play, answer=answer, **self.about
+        )
         self.tell(explorer, rows)
         return explorer
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from gdlib.explore import Explorer
+from gdlib.explore.widget import ANSWER
 
 STATIC = Path(__file__).parent.parent / "gdlib" / "static"
 RATES, BETAS, STEPS = np.linspace(0.005, 0.2, 40), np.linspace(0, 0.95, 20), 100
@@ -453,3 +454,27 @@ MOVES = """([root]) => [1, 2, 3, 4, 5].map(() => {
   }
   return times.sort((a, b) => a - b)[190];
 })"""
+
+
+def test_where_the_answer_is_seen_stands_in_a_key_and_not_in_the_page():
+    def bundle(**more):
+        figure, sliders = Figure(), {"a": [1, 2, 3], "kind": ["x", "y"]}
+        explorer = Explorer(figure, sliders, name="t", alt="t", **more)
+        ax = figure.subplots()
+        ax.set_xlim(0, 4)
+        explorer.path(ax, np.arange(3), np.arange(18).reshape(3, 2, 3) / 10)
+        explorer.pick(ax, "a")
+        explorer.readout("a is {a}, {kind}")
+        return explorer._repr_mimebundle_()[0]
+
+    plain, keyed = bundle(), bundle(answer={"a": 3, "kind": "x"})
+    key = keyed.pop(ANSWER)
+    assert keyed == plain, "a reader's page does not know the answer"
+    assert key["at"] == [2, 0] and "a is 3, x" in key["html"]
+    there = bundle(default={"a": 3, "kind": "x"})["text/html"]
+    drawn = re.compile(r'points="([^"]+)"').findall
+    assert drawn(key["html"]) == drawn(there) != drawn(plain["text/html"])
+    wrong = (({"b": 1}, "answer names"), ({"kind": "z"}, "answer of slider"), (3, "answer must"))
+    for answer, said in wrong:
+        with pytest.raises((ValueError, TypeError), match=said):
+            bundle(answer=answer)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from book.build import EXECUTED, ROOT
-from book.classroom import handouts, sheets
+from book.classroom import handouts, questions, sheets
 
 CLASS = ROOT / "_build" / "class"
 
@@ -13,6 +13,7 @@ CLASS = ROOT / "_build" / "class"
 PARTS = {
     "handouts": handouts.fill,
     "sheets": sheets.fill,
+    "questions": questions.fill,
 }
 
 

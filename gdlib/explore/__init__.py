@@ -24,7 +24,7 @@ from gdlib.explore.arguments import (
 )
 from gdlib.explore.page import Page
 from gdlib.explore.picture import Picture
-from gdlib.explore.sliders import LIMIT, fit, index_of, make_sliders
+from gdlib.explore.sliders import LIMIT, fit, index_of, make_sliders, moved
 from gdlib.explore.stage import check_axes
 from gdlib.palette import COLORS, CURVES
 
@@ -41,6 +41,7 @@ class Explorer:
     task     what the reader should find out
     default  slider name → value at which it starts (the nearest one); else the middle
     play     the slider that a play button moves
+    answer   slider name → value at which the task's answer is seen, for a teacher's key
 
     Every array has the shape ``(*sliders, ...)``. A leading axis of size 1 does not depend on that
     slider, and axes of the last sliders may be left out; nothing is ever copied along them.
@@ -57,6 +58,7 @@ class Explorer:
         task: str = "",
         default: Mapping[str, float | str] | None = None,
         play: str | None = None,
+        answer: Mapping[str, float | str] | None = None,
     ) -> None:
         if not isinstance(figure, Figure):
             raise TypeError(f"figure must be a matplotlib Figure, got {shown(figure)}")
@@ -68,6 +70,7 @@ class Explorer:
         self.alt, self.task = alt.strip(), as_text(task, "task").strip()
         self.sliders = make_sliders(sliders, default)
         self.playing = None if play is None else index_of(play, self.sliders, "play")
+        self.answer = None if answer is None else moved(self.sliders, answer)
         self.marks: list[Mark | Image] = []
         self.picks: list[Pick] = []
         self.sentences: dict[str, list[Part]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from copy import copy
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,12 @@ class Page:
     def still(self) -> str:
         """What a saved notebook keeps: picture and sentences, without sliders and numbers."""
         return f'<div class="explorer">{self.top()}{self.bottom()}</div>'
+
+    def answered(self) -> dict[str, object]:
+        """Where the task's answer is seen: positions, and the picture and sentences there."""
+        there, sliders = copy(self), self.explorer.answer or self.sliders
+        there.sliders, there.start = sliders, [s.start for s in sliders]
+        return {"at": there.start, "html": there._stage() + there.bottom()}
 
     def top(self) -> str:
         """Task and stage."""

@@ -56,23 +56,29 @@ def slug(name: str) -> str:
 
 
 def make_sliders(
-    values: Mapping[str, Iterable], default: Mapping[str, float | str] | None
+    values: Mapping[str, Iterable], default: Mapping[str, float | str] | None, what: str = "default"
 ) -> tuple[Slider, ...]:
     """The sliders of a mapping name → values. Raises ``ValueError`` naming the bad one."""
     if not isinstance(values, Mapping):
         raise TypeError(f"sliders must be a mapping name → values, got {shown(values)}")
     if default is not None and not isinstance(default, Mapping):
-        raise TypeError(f"default must be a mapping slider → value, got {shown(default)}")
+        raise TypeError(f"{what} must be a mapping slider → value, got {shown(default)}")
     if not values:
         raise ValueError("an Explorer needs at least one slider, got none")
     starts = dict(default or {})
     for name in starts:
         if name not in values:
-            raise ValueError(f"default names the slider {shown(name)}; {known(values)}")
-    sliders = tuple(_slider(name, row, starts.get(name)) for name, row in values.items())
+            raise ValueError(f"{what} names the slider {shown(name)}; {known(values)}")
+    sliders = tuple(_slider(n, row, starts.get(n), what) for n, row in values.items())
     if len({s.slug for s in sliders}) < len(sliders):
         raise ValueError(f"slider names must differ in letters or digits, got {list(values)}")
     return sliders
+
+
+def moved(sliders: Sequence[Slider], to: Mapping[str, float | str]) -> tuple[Slider, ...]:
+    """The sliders at other values. Raises ``ValueError`` as for their defaults."""
+    starts = {s.name: s.values[s.start] for s in sliders} | to if isinstance(to, Mapping) else to
+    return make_sliders({s.name: s.values for s in sliders}, starts, "answer")
 
 
 def known(names: Iterable[str]) -> str:
@@ -88,7 +94,7 @@ def index_of(name: str, sliders: Sequence[Slider], what: str) -> int:
     raise ValueError(f"{what} names the slider {shown(name)}; {known(s.name for s in sliders)}")
 
 
-def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
+def _slider(name: str, row: Iterable, default: float | str | None, start: str) -> Slider:
     what = f"slider {as_text(name, 'name of a slider')!r}"
     if isinstance(row, str | bytes | Mapping | set | frozenset) or not isinstance(row, Iterable):
         raise TypeError(f"{what} needs a row of values, such as a list, got {shown(row)}")
@@ -110,7 +116,7 @@ def _slider(name: str, row: Iterable, default: float | str | None) -> Slider:
         if value in seen:
             raise ValueError(f"{what} has {value!r} twice; its values must differ")
         seen.add(value)
-    return Slider(name, values, _labels(values), _start(name, values, default))
+    return Slider(name, values, _labels(values), _start(f"{start} of {what}", values, default))
 
 
 def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
@@ -124,8 +130,7 @@ def _labels(values: Sequence[float | str]) -> tuple[str, ...]:
     return labels
 
 
-def _start(name: str, values: Sequence, default: float | str | None) -> int:
-    what = f"default of slider {name!r}"
+def _start(what: str, values: Sequence, default: float | str | None) -> int:
     if default is None:
         return len(values) // 2
     if isinstance(default, str) or isinstance(values[0], str):

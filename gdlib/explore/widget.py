@@ -14,6 +14,7 @@ from gdlib.explore.page import Page, button
 from gdlib.explore.sliders import Slider
 
 Build = Callable[[Page], tuple[ipywidgets.Widget, list[ipywidgets.Widget]]]
+ANSWER = "application/vnd.downhill.answer+json"  # for a teacher's key; no page shows it
 STATIC = Path(__file__).parent.parent / "static"
 _open: dict[str, tuple[Page, list[ipywidgets.Widget]]] = {}  # by the Explorer's name, root first
 
@@ -35,7 +36,8 @@ def mimebundle(page: Page, text: str, build: Build | None = None) -> dict[str, o
     state, the whole payload a second time, in the page. A saved notebook keeps the still picture.
     """
     if not interactive():
-        return {"text/html": page.html(), "text/plain": text}
+        key = {ANSWER: page.answered()} if page.explorer.answer else {}
+        return {"text/html": page.html(), "text/plain": text, **key}
     box = _box(page, build or _build)
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     return {
