@@ -14,7 +14,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
-PAGES = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
+# Every page, but of the twelve self-tests and the twelve guides one: they are made alike.
+ALIKE = r"(?!book/(?:questions|teaching)/\d\d_)|book/(?:questions|teaching)/03_"
+TOC = (ROOT / "_toc.yml").read_text(encoding="utf8")
+PAGES = [n for n in re.findall(r"(?:root|file): (\S+)", TOC) if re.match(ALIKE, n)]
 NAMES = (
     "chromium",
     "chromium-browser",

@@ -77,8 +77,9 @@ def make_sliders(
 
 def moved(sliders: Sequence[Slider], to: Mapping[str, float | str]) -> tuple[Slider, ...]:
     """The sliders at other values. Raises ``ValueError`` as for their defaults."""
-    starts = {s.name: s.values[s.start] for s in sliders} | to if isinstance(to, Mapping) else to
-    return make_sliders({s.name: s.values for s in sliders}, starts, "answer")
+    starts = {s.name: s.values[s.start] for s in sliders}
+    to = {**starts, **to} if isinstance(to, Mapping) else to
+    return make_sliders({s.name: s.values for s in sliders}, to, "answer")
 
 
 def known(names: Iterable[str]) -> str:
