@@ -9,8 +9,11 @@ function fit(slide) {
     const [width, height] = canvas.style.aspectRatio.split("/").map(Number);
     canvas.closest(".explorer").classList.toggle("beside", width / height < 1.9);
     canvas.style.maxWidth = "none";
-    const over = slide.scrollHeight - SIZE.height;
-    if (over > 0) canvas.style.maxWidth = `${Math.floor((canvas.offsetHeight - over) * width / height)}px`;
+    for (let round = 0; round < 2; round++) { // a narrower picture may leave its text more room
+      const over = slide.scrollHeight - SIZE.height;
+      if (over <= 0) break;
+      canvas.style.maxWidth = `${Math.floor((canvas.offsetHeight - over - 1) * width / height)}px`;
+    }
   }
 }
 

@@ -2,7 +2,8 @@
 
 ``slide`` and ``subslide`` begin a slide, ``fragment`` is shown at the next key, ``-`` goes on, and
 ``notes`` is for the speaker, as is the rest of a section that is on no slide. A folded answer is a
-fragment, too. Where a chapter folds its code, a slide shows what the code makes.
+fragment, too. Where a chapter folds its code, a slide shows what the code makes. Of a table,
+``rows: [4, 10]`` beside the type shows these, and no fold around it.
 """
 
 import re
@@ -138,10 +139,20 @@ def stacked(made: list[Slide]) -> str:
 def shown(cell: NotebookNode) -> str:
     """What a slide shows of a cell."""
     if cell.cell_type == "markdown":
-        return markdown(cell.source)
+        return markdown(chosen(cell.source, cell.metadata.slideshow.get("rows", [])))
     folded = {"hide-input", "hide-cell"} & set(cell.metadata.get("tags", []))
     code = "" if folded else highlight(cell.source, PythonLexer(), HtmlFormatter(cssclass="code"))
     return code + "".join(output(o) for o in merged(cell.outputs))
+
+
+def chosen(source: str, rows: list[int]) -> str:
+    """A Markdown cell with these rows of its table only; without ``rows`` all of it."""
+    if not rows:
+        return source
+    table = [line for line in source.splitlines() if line.startswith("|")]
+    heading = HEADING.search(source)
+    kept = [*table[:2], *(table[1 + row] for row in rows)]
+    return "\n".join([heading[0] if heading else "", "", *kept])
 
 
 def merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
