@@ -11,6 +11,7 @@ from book.build import EXECUTED
 from book.classroom import chapters, slides
 from conftest import need
 
+GROUND = {"light": "rgb(255, 254, 251)", "dark": "rgb(18, 24, 28)"}
 WIDE, SMALL = {"width": 1920, "height": 1080}, {"width": 1280, "height": 720}
 READABLE = 20  # pixels on a projector of 1920 × 1080
 READY = "!Reveal.getCurrentSlide().querySelector('.explorer:has(.explorer-data):not([data-ready])')"
@@ -51,12 +52,16 @@ def opened(browser: Browser, deck: str, trouble: list[str], **settings) -> Page:
     return page
 
 
-@pytest.mark.parametrize("screen", [WIDE, SMALL], ids=["projector", "laptop"])
+@pytest.mark.parametrize(
+    ("screen", "room"), [(WIDE, "light"), (SMALL, "dark")], ids=["projector", "laptop"]
+)
 def test_the_space_bar_leads_to_the_last_slide_and_every_slide_fits(
-    browser: Browser, deck: str, screen: dict
+    browser: Browser, deck: str, screen: dict, room: str
 ):
     trouble: list[str] = []
-    page = opened(browser, deck, trouble, viewport=screen)
+    page = opened(browser, deck, trouble, viewport=screen, color_scheme=room)
+    ground = "getComputedStyle(document.querySelector('.reveal-viewport')).backgroundColor"
+    assert page.evaluate(ground) == GROUND[room]
     for _ in range(80):
         page.wait_for_function(READY)
         name, fits, letters = page.evaluate(
