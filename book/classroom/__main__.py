@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from book.build import EXECUTED, ROOT
-from book.classroom import handouts, questions, sheets
+from book.classroom import handouts, questions, sheets, slides
 
 CLASS = ROOT / "_build" / "class"
 
 # What the kit holds: a folder's name, and the function that fills it and says what is there.
 PARTS = {
+    "slides": slides.fill,
     "handouts": handouts.fill,
     "sheets": sheets.fill,
     "questions": questions.fill,
