@@ -9,7 +9,7 @@ import pytest
 
 from book.classroom import handouts, sheets
 from book.classroom.chapters import EXPECT, chapters, read
-from tests.conftest import find_browser, need
+from tests.conftest import need
 
 CHAPTERS = [read(path) for path in chapters()]
 
@@ -54,10 +54,10 @@ def test_a_handout_runs_as_its_chapter_does(handed_out, chapter):
     assert code == [source for source in whole if source not in solutions]
 
 
-def test_a_sheet_is_one_page_with_every_explorer_and_a_question(tmp_path):
-    need(find_browser() is not None, "no Chromium prints the sheets")
+def test_a_sheet_is_one_page_with_every_explorer_and_a_question(browser, tmp_path):
     need(shutil.which("pdfinfo") is not None, "no pdfinfo (Debian: apt install poppler-utils)")
-    sheets.fill(tmp_path)
+    sheets.write(tmp_path)
+    sheets.printed(tmp_path, browser)
     for chapter in CHAPTERS:
         page = (tmp_path / f"{chapter.stem}.html").read_text(encoding="utf8")
         assert page.count("<div class='explorer'") == len(chapter.tasks)

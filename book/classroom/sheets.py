@@ -7,7 +7,7 @@ import re
 from html import escape
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from book.build import ROOT, SITE
 from book.classroom.chapters import Chapter, chapters, read
@@ -34,13 +34,24 @@ LINES = "<p class='line'>I expect</p><p class='line'>I found</p>"
 
 def fill(folder: Path) -> str:
     """Write every chapter's sheet, as a page and, where there is a Chromium, as a PDF."""
+    from tests.conftest import QUIET, find_browser
+
+    written = write(folder)
+    if (path := find_browser()) is None:
+        return f"{written}, as pages; with a Chromium they would be PDF, too"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        printed(folder, chromium)
+        chromium.close()
+    return f"{written}, as pages and PDF"
+
+
+def write(folder: Path) -> str:
+    """Write every chapter's sheet as a page."""
     for notebook in chapters():
         page = (SITE / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf8")
         (folder / f"{notebook.stem}.html").write_text(sheet(read(notebook), page), encoding="utf8")
-    printed = print_all(sorted(folder.glob("*.html")))
-    return f"{len(chapters())} sheets to print, " + (
-        "as pages and PDF" if printed else "as pages; with a Chromium they would be PDF, too"
-    )
+    return f"{len(chapters())} sheets to print"
 
 
 def sheet(chapter: Chapter, page: str) -> str:
@@ -82,17 +93,10 @@ def length(questions: list[str]) -> int:
     return sum(len(re.sub("<[^>]+>", "", question)) for question in questions)
 
 
-def print_all(pages: list[Path]) -> bool:
-    """Print pages with Chromium, if there is one; says whether."""
-    from tests.conftest import QUIET, find_browser
-
-    if (path := find_browser()) is None:
-        return False
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        tab = chromium.new_page()
-        for page in pages:
-            tab.goto(page.as_uri())
-            tab.pdf(path=page.with_suffix(".pdf"), prefer_css_page_size=True, print_background=True)
-        chromium.close()
-    return True
+def printed(folder: Path, chromium: Browser) -> None:
+    """Print the sheets of a folder."""
+    tab = chromium.new_page()
+    for page in sorted(folder.glob("*.html")):
+        tab.goto(page.as_uri())
+        tab.pdf(path=page.with_suffix(".pdf"), prefer_css_page_size=True, print_background=True)
+    tab.close()
