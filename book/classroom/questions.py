@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import torch
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -53,11 +54,14 @@ class Question:
     def truth(self) -> float:
         """What the code says: the value of its last line."""
         *lines, last = ast.parse(self.code).body
-        names: dict = {}
-        exec(compile(ast.Module(lines, []), f"question {self.number}", "exec"), names)
         if not isinstance(last, ast.Expr):
             raise ValueError(f"question {self.number}: the code must end with an expression")
-        return float(eval(compile(ast.Expression(last.value), "", "eval"), names))
+        names, before = {}, torch.get_default_dtype()
+        try:
+            exec(compile(ast.Module(lines, []), f"question {self.number}", "exec"), names)
+            return float(eval(compile(ast.Expression(last.value), "", "eval"), names))
+        finally:
+            torch.set_default_dtype(before)  # the next question's code is its own
 
     def refuted(self) -> str:
         """What is wrong with the stated number; empty where the code agrees."""
