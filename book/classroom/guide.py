@@ -49,10 +49,10 @@ class Key(SphinxDirective):
     def task(self, task: Task, page: str, state: tuple[str, str]) -> list[nodes.Node]:
         """An explorer: what is asked, where the answer is seen, and the answer."""
         query, picture = state
-        address = f"{page}#fig-{task.name}?{query}"
+        address = f"{page}#fig-{task.name}?{query}".rstrip("?")
         links = (
             f'<p class="key-links"><a href="{escape(address)}">In this state</a> · '
-            f'<a href="{escape(address + ("&" if query else "") + "present")}">'
+            f'<a href="{escape(address + ("&present" if query else "?present"))}">'
             "alone on the screen</a></p>"
         )
         return [

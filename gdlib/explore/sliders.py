@@ -77,8 +77,7 @@ def make_sliders(
 
 def moved(sliders: Sequence[Slider], to: Mapping[str, float | str]) -> tuple[Slider, ...]:
     """The sliders at other values. Raises ``ValueError`` as for their defaults."""
-    starts = {s.name: s.values[s.start] for s in sliders}
-    to = {**starts, **to} if isinstance(to, Mapping) else to
+    to = {s.name: s.values[s.start] for s in sliders} | dict(to) if isinstance(to, Mapping) else to
     return make_sliders({s.name: s.values for s in sliders}, to, "answer")
 
 
