@@ -11,7 +11,7 @@ from book import predictions, privacy, reference, search, styles, thumbnails
 # What Sphinx and the theme write that a screen reader stumbles over, and what is meant.
 MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",  # hid the text that it shows
-    '<summary><span class="toctree-toggle"': '<summary aria-label="Its pages"><span class="toctree-toggle"',
+    '<summary><span class="toc': '<summary aria-label="Its pages"><span class="toc',  # had no name
 }
 # What no page needs: settings of scripts that are not here, what the preload scanner finds by
 # itself, the theme's search and its index (the book has its own), Sphinx's second viewport.
