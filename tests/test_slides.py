@@ -34,6 +34,15 @@ def test_a_cell_keeps_its_formulas_and_folds_and_loses_its_addresses():
     assert not re.search(r"label|href|:::", html)
 
 
+def test_what_an_exercises_check_says_comes_after_its_code():
+    said = nbformat.v4.new_output("stream", text="Not yet.")
+    tags = {"tags": ["exercise-sum"]}
+    cell = nbformat.v4.new_code_cell("check(f)", metadata=tags, outputs=[said])
+    assert slides.shown(cell).endswith(
+        '<div class="fragment"><pre class="printed">Not yet.</pre></div>'
+    )
+
+
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The slides of chapter 3: its cells as they are, with the outputs of the built book."""

@@ -120,8 +120,9 @@ def after(exercise: Exercise, chapter: Chapter) -> str:
     said = []
     for cell in chapter.cells[exercise.cell + 1 :]:
         if cell.cell_type == "markdown":
-            said += [text for title, text in folds(cell.source).items() if title[:4] != "Hint"]
-            if re.search(r"(?m)^##", cell.source):
+            here, *next_section = re.split(r"(?m)^##", cell.source, maxsplit=1)
+            said += [text for title, text in folds(here).items() if title[:4] != "Hint"]
+            if next_section:
                 break
     return "\n\n".join(said)
 

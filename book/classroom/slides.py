@@ -142,7 +142,13 @@ def shown(cell: NotebookNode) -> str:
         return markdown(chosen(cell.source, cell.metadata.slideshow.get("rows", [])))
     folded = {"hide-input", "hide-cell"} & set(cell.metadata.get("tags", []))
     code = "" if folded else highlight(cell.source, PythonLexer(), HtmlFormatter(cssclass="code"))
-    return code + "".join(output(o) for o in merged(cell.outputs))
+    made = "".join(output(o) for o in merged(cell.outputs))
+    return code + (f'<div class="fragment">{made}</div>' if is_exercise(cell) else made)
+
+
+def is_exercise(cell: NotebookNode) -> bool:
+    """Whether a learner works in the cell: what its check says is a hint, and can wait."""
+    return any(tag.startswith("exercise-") for tag in cell.metadata.get("tags", []))
 
 
 def chosen(source: str, rows: list[int]) -> str:
