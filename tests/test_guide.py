@@ -1,4 +1,4 @@
-"""The key of a teacher's guide holds what the chapter asks, and its addresses lead to its pictures."""
+"""The key of a guide holds what the chapter asks, and its addresses lead to its pictures."""
 
 import re
 from html import unescape
