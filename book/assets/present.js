@@ -34,6 +34,8 @@ function present() {
         if (shown.scrollHeight <= innerHeight && shown.scrollWidth <= innerWidth) return;
       }
     }
+    shown.classList.remove("beside"); // a telephone: it scrolls
+    shown.style.setProperty("--zoom", 1);
   };
   addEventListener("resize", fit);
   fit();
