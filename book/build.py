@@ -64,8 +64,11 @@ async def fill(cache: str, only: list[Path] | None) -> None:
     from jupyter_cache.base import CacheBundleIn
 
     from book import compare
+    from gdlib.explore.widget import ANSWER
 
     def lay(chapter: Path, notebook: nbformat.NotebookNode) -> None:
+        for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
+            output.get("data", {}).pop(ANSWER, None)  # a type that myst-nb warns of
         done = CacheBundleIn(notebook, str(chapter))
         get_cache(cache).cache_notebook_bundle(done, check_validity=False, overwrite=True)
 

@@ -10,7 +10,7 @@ function present() {
   const before = document.querySelector(".presented");
   const shown = root?.matches(".explorer") ? root : null;
   if (before === shown) return;
-  before?.classList.remove("presented");
+  before?.classList.remove("presented", "beside");
   document.documentElement.classList.toggle("presents", Boolean(shown));
   for (const other of document.querySelectorAll("[data-aside]")) {
     other.inert = false;
@@ -25,14 +25,17 @@ function present() {
       other.dataset.aside = "";
     }
   }
-  const fit = () => {
-    const [width, height] = [innerWidth, innerHeight], stage = shown.querySelector(".explorer-stage");
+  const fit = () => { // the largest at which nothing scrolls, with the sliders below the picture or beside it
     if (!shown.matches(".presented")) return removeEventListener("resize", fit);
-    for (let zoom = 2.4; zoom >= 0.5; zoom -= 0.05) { // the largest at which nothing scrolls
+    for (let zoom = 2.4; zoom >= 0.5; zoom -= 0.05) {
       shown.style.setProperty("--zoom", zoom);
-      const rest = shown.scrollHeight - stage.offsetHeight;
-      if (shown.scrollHeight <= height && shown.scrollWidth <= width && rest < height) break;
+      for (const beside of [false, true]) {
+        shown.classList.toggle("beside", beside);
+        if (shown.scrollHeight <= innerHeight && shown.scrollWidth <= innerWidth) return;
+      }
     }
+    shown.classList.remove("beside"); // a telephone: it scrolls
+    shown.style.setProperty("--zoom", 1);
   };
   addEventListener("resize", fit);
   fit();

@@ -152,10 +152,10 @@ def _expectations(cells: list[NotebookNode]) -> list[Expectation]:
             continue
         headings = re.findall(r"(?m)^#+ (.+)$", cell.source)
         section = headings[0] if headings else section
-        for question in re.findall(r"(?m)^.*\*\*Before you run it.*$", cell.source):
-            after = cell.source[cell.source.index(question) + len(question) :]
+        for match in re.finditer(re.escape(EXPECT), cell.source):
+            before, after = cell.source[: match.start()], cell.source[match.start() :]
+            question = before.rpartition("\n\n")[2] + FOLD.sub("", after).split("\n\n")[0]
             answer = folds(after).get(ANSWER) or _answer(cells, i + 1) or _next_text(cells, i + 1)
-            question += FOLD.sub("", after).split("\n\n")[0]
             found.append(Expectation(section, question.strip(), answer, i))
         section = headings[-1] if headings else section
     return found

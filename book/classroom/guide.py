@@ -110,7 +110,7 @@ def query(sliders: list[dict], at: list[int]) -> str:
     """The part of an address that sets an explorer's sliders, as *Copy link* writes it."""
     return "&".join(
         f"{s['slug']}="
-        + (f"{s['values'][i]:.6g}" if s.get("values") else quote(s["labels"][i], safe=""))
+        + quote(f"{s['values'][i]:.6g}" if s.get("values") else s["labels"][i], safe="")
         for s, i in zip(sliders, at, strict=True)
     )
 
