@@ -3,6 +3,7 @@
 ``DOWNHILL_ROOM=30`` fills the room and holds it to the time and memory that the page promises.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -105,9 +106,14 @@ def room() -> Iterator[tuple[list[Learner], Path]]:
             passwords = dict(line.split("\t") for line in made.stdout.splitlines())
             yield [Learner(address, *both) for both in passwords.items()], state
         finally:
-            process.terminate()
-            process.wait(30)
+            process.terminate()  # the hub stops all servers; what does not stop is killed
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(90)
+            process.kill()
             log.close()
+            for left in psutil.process_iter(["username"]):
+                if left.info["username"] in names:
+                    left.kill()
             for name in names:
                 subprocess.run(["userdel", "--force", "--remove", name], capture_output=True)
             if not known:
