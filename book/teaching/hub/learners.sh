@@ -1,7 +1,7 @@
 #!/bin/sh
 # An account with its own copy of the chapters for every name of a list, one a line:
 #   sudo sh book/teaching/hub/learners.sh names.txt > passwords.txt
-# A second argument names another folder to copy, for instance _build/class/handouts/notebooks.
+# A second argument names another folder to copy, for instance _build/class/handouts.
 set -eu
 umask 077
 chapters=${2:-$(dirname "$0")/../../../notebooks}
