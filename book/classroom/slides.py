@@ -3,7 +3,8 @@
 ``slide`` and ``subslide`` begin a slide, ``fragment`` is shown at the next key, ``-`` goes on, and
 ``notes`` is for the speaker, as is the rest of a section that is on no slide. A folded answer is a
 fragment, too. Where a chapter folds its code, a slide shows what the code makes. Of a table,
-``rows: [4, 10]`` beside the type shows these, and no fold around it.
+``rows: [4, 10]`` beside the type shows these, and no fold around it; ``title: "…"`` heads a slide
+where no heading of the chapter says what it is about.
 """
 
 import re
@@ -108,7 +109,8 @@ def slides(cells: list[NotebookNode]) -> list[Slide]:
         headings = HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
         title = markdown(headings[0][1], inline=True) if headings else title
         if kind(cell) in BEGINS:
-            made.append(Slide(title, below=kind(cell) == "subslide"))
+            own = cell.metadata.slideshow.get("title")
+            made.append(Slide(own or title, below=kind(cell) == "subslide"))
         if kind(cell) in (*BEGINS, "fragment", "-"):
             resting = False
             html = shown(cell)
