@@ -67,3 +67,12 @@ def test_the_address_of_a_state_is_written_for_any_value(tmp_path):
     (name, (query, picture)), *_ = guide.states(tmp_path / "c.ipynb").items()
     assert name == "t" and picture.count("<div inert") == 1
     assert query == "parameters=1.23457e%2B07&rate=1e-07&rule=a%20%26%20b"
+
+
+def test_the_fault_of_a_hunt_is_told_and_not_what_comes_after_the_exercises():
+    def last(stem):
+        chapter = chapters.read(chapters.NOTEBOOKS / f"{stem}.ipynb")
+        return guide.after(chapter.exercises[-1], chapter)
+
+    assert last("12_your_own_problem").startswith("The network answers with a column")
+    assert last("03_mini_batches") == "", "the chapter's verdicts are folded, too"
