@@ -141,10 +141,8 @@ def test_the_addresses_lead_to_the_site_beside_the_pdf_and_to_no_folder_of_this_
     assert len(found) > len(CHAPTERS)
     assert b"file:" not in raw and pdf.HOST.encode() not in raw
     for path, place in found:
-        page, anchor = (
-            SITE / path.decode(),
-            place.decode().partition("?")[0],
-        )  # behind it: the state
+        page = SITE / path.decode()
+        anchor = place.decode().partition("?")[0]  # behind it is an explorer's state
         assert page.is_file() and (not anchor or f'id="{anchor}"' in page.read_text("utf8"))
 
 

@@ -56,9 +56,10 @@ def test_a_choice_has_rivals_that_differ_and_reasons(question):
 
 @pytest.mark.parametrize("question", COMPUTED)
 def test_a_number_is_what_its_code_computes_and_a_tenth_off_is_wrong(question):
-    assert question.refuted() == ""
+    truth = question.truth()
+    assert abs(truth - question.value) <= question.within
     assert question.value == 0 or question.within < 0.1 * abs(question.value)
-    if isinstance(question.truth(), int):
+    if isinstance(truth, int) and truth < 1000:
         assert question.within < 1, "a count that is off by one would be right"
 
 

@@ -153,7 +153,7 @@ def fill(folder: Path) -> str:
             moodle(f"Chapter {path.stem[:2]}, {about}", questions), encoding="utf8"
         )
         (folder / f"{path.stem}.md").write_text(
-            paper(f"Chapter {int(path.stem[:2])}: {about}", questions), encoding="utf8"
+            paper(f"Chapter {int(path.stem[:2])}, {about}", questions), encoding="utf8"
         )
     return (
         f"{count} questions, for Moodle (.xml) and for paper (.md, answers on a page of their own)"
