@@ -74,6 +74,7 @@ async function solutions(chapters) {
   end.style.page = "solutions";
   head("solutions", "Hints, answers and solutions");
   end.querySelector("h2").outerHTML = "<h1>Hints, answers and solutions</h1>";
+  end.querySelector("h1").after(...selftests());
   for (const name of end.querySelectorAll(".admonition-title")) {
     name.textContent = words(name).replace(/^Show the (.)/, (_, letter) => letter.toUpperCase());
   }
@@ -87,6 +88,18 @@ async function solutions(chapters) {
     if (words(before) === title) before.remove();
     last = title;
   }
+}
+
+/* The answers to the self-tests, whose reasons are on the site: a line for each of their pages. */
+function selftests() {
+  const parts = [...document.querySelectorAll(".part:has(.question)")];
+  const lines = parts.map((part) => {
+    const answers = [...part.querySelectorAll(".question")].map((question) => {
+      return `${words(question.querySelector("h2")).replace("Question ", "")}\u00a0${question.dataset.right.replaceAll(" ", "\u00a0")}`;
+    });
+    return Object.assign(document.createElement("p"), { textContent: answers.join(" · ") });
+  });
+  return lines.length ? [Object.assign(document.createElement("h2"), { textContent: "Test yourself" }), ...lines] : [];
 }
 
 /* The contents: a line for every page of the site and every section of it. */

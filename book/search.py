@@ -10,8 +10,10 @@ HEADING = re.compile(
     r'<section [^>]*?id="([^"]+)"[^>]*>\s*(?:<span [^>]*></span>\s*)*<h([1-4])>(.*?)</h\2>',
     re.DOTALL,
 )
-# Pictures, folds' names and the links beside headings are not read; of an explorer its task is.
+# Pictures, folds' names and the links beside headings are not read; of an explorer its task is, of
+# a self-test the questions are.
 UNREAD = re.compile(
+    r'<details class="choice.*?</details>|'
     r"<svg.*?</svg>|<summary.*?</summary>|<button.*?</button>|<a class=\"headerlink\".*?</a>",
     re.DOTALL,
 )

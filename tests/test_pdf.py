@@ -11,7 +11,7 @@ import pytest
 
 from book import pdf, stick
 from tests.browsers import Visit
-from tests.conftest import PAGES, ROOT, SITE, need
+from tests.conftest import PAGES, ROOT, SITE, TOC, need
 
 # The whole book takes twice as long as these: its first pages, its longest tables, three chapters.
 PRINTED = [
@@ -142,11 +142,23 @@ def test_the_addresses_lead_to_the_site_beside_the_pdf_and_to_no_folder_of_this_
     assert b"file:" not in raw and pdf.HOST.encode() not in raw
     for path, place in found:
         page = SITE / path.decode()
-        assert page.is_file() and (not place or f'id="{place.decode()}"' in page.read_text("utf8"))
+        anchor = place.decode().partition("?")[0]  # behind it is an explorer's state
+        assert page.is_file() and (not anchor or f'id="{anchor}"' in page.read_text("utf8"))
 
 
 def test_the_book_is_printed_in_the_order_of_its_contents(files):
-    assert pdf.pages(SITE) == [f"{name}.html" for name in PAGES]
+    named = re.findall(r"(?:root|file): (\S+)", TOC)
+    assert pdf.pages(SITE) == [f"{name}.html" for name in named]
+    assert set(PAGES) < set(named)
+
+
+def test_the_answers_to_self_tests_stand_in_the_appendix_and_nowhere_else(text, contents):
+    start = next(page for line, page in contents if line == "Hints, answers and solutions")
+    where = [n for n, page in enumerate(text) if re.search(r"3\.1.b · 3\.2.105 · 3\.3.d", page)]
+    assert where == [start]
+    assert not any("an epoch has 20 full batches" in page for page in text)
+    asked = next(page for page in text if "Question 3.2" in page)
+    assert "a) Nothing" in asked and "Your answer" in asked and "Show the answer" not in asked
 
 
 def test_without_a_site_it_says_what_to_do(tmp_path):
