@@ -59,7 +59,8 @@ def grade_one(course: Path, name: str, wall: partial | None, learner: str) -> di
         released = nbformat.read(own / "release" / name / f"{name}.ipynb", as_version=4)
         handed_in = own / "submitted" / learner / name / f"{name}.ipynb"
         handed_in.parent.mkdir(parents=True)
-        nbformat.write(restored(course / "submitted" / learner / name, released), handed_in)
+        handed_over = restored(course / "submitted" / learner / name, released)
+        nbformat.write(handed_over, handed_in)
         sandbox.Sandboxed.folder = speaks
         sandbox.Sandboxed.wall = wall(speaks) if wall else []
         nbgrader = _nbgrader(own, name, learner)

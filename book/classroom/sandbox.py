@@ -5,11 +5,16 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 
 from book.classroom.chapters import ROOT
@@ -17,6 +22,7 @@ from book.classroom.chapters import ROOT
 MEMORY = 4 << 30  # of addresses; torch takes half of them without using them
 SECONDS = {"answer": 10, "check": 35, "in all": 90}  # a check gives up by itself after 30
 PRINTED = 1 << 20  # characters that one submission may print
+ENDED = "The kernel ended: nothing from here on was run."
 LIMITS = [f"--as={MEMORY}", "--cpu=90", "--nproc=512", f"--fsize={16 << 20}", "--core=0"]
 LIBRARIES = {"/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives"}
 
@@ -63,22 +69,39 @@ class Sandboxed(AsyncKernelManager):
     def __init__(self, **kwargs: Any) -> None:
         connection = str(self.folder / f"{time.monotonic_ns()}.json")
         super().__init__(transport="ipc", connection_file=connection, **kwargs)
+        if self.kernel_spec:
+            self.kernel_spec.interrupt_mode = "message"  # a signal would reach the wall only
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-        command = super().format_kernel_cmd(extra_arguments)
-        return [*self.wall, *command]
+        return [*self.wall, *super().format_kernel_cmd(extra_arguments)]
 
 
 class Watched(Execute):
     """Executes a submission: so long for a cell, so long in all, and so much printed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(kernel_manager_class=Sandboxed, **kwargs)
+        super().__init__(kernel_manager_class=Sandboxed, shutdown_kernel="immediate", **kwargs)
 
     def preprocess(self, nb: NotebookNode, *args: Any, **kwargs: Any) -> Any:
         self.until, self.printed = time.monotonic() + SECONDS["in all"], 0
-        self.timeout_func = self.seconds_left
+        self.timeout_func, self.dead = self.seconds_left, False
         return super().preprocess(nb, *args, **kwargs)
+
+    @contextmanager
+    def setup_kernel(self, **kwargs: Any) -> Iterator[None]:
+        with super().setup_kernel(stdout=DEVNULL, stderr=DEVNULL, **kwargs):
+            yield
+
+    def preprocess_cell(self, cell: NotebookNode, *args: Any) -> Any:
+        """Execute a cell. A kernel that has ended fails this cell and those below."""
+        if not self.dead:
+            try:
+                return super().preprocess_cell(cell, *args)
+            except DeadKernelError:
+                self.dead = True
+        if cell.cell_type == "code":
+            cell.outputs.append(new_output("error", ename="DeadKernel", evalue="", traceback=[ENDED]))
+        return cell, args[0]
 
     def seconds_left(self, cell: NotebookNode) -> float:
         """How long a cell may take. A check stops an answer by itself, and says why."""
@@ -86,7 +109,8 @@ class Watched(Execute):
         return max(0.5, min(SECONDS[kind], self.until - time.monotonic()))
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> Any:
-        self.printed += len(str(msg["content"])) if self.printed < PRINTED else 0
-        if self.printed >= PRINTED and msg["msg_type"] != "status":
-            return None
+        if msg["msg_type"] in ("stream", "display_data", "update_display_data", "execute_result"):
+            self.printed += len(str(msg["content"]))
+            if self.printed > PRINTED:
+                return None
         return super().process_message(msg, cell, cell_index)
