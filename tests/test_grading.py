@@ -1,10 +1,9 @@
 """Submissions of all kinds get the marks that they deserve, and none does harm."""
 
-import json
+import importlib.util
 import shutil
 import socket
 from functools import partial
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -14,19 +13,23 @@ from book.classroom.chapters import chapters, read
 from tests.conftest import need
 
 NAME = "two"
+ALL = 2 * assignments.POINTS
 RIGHT = {
     "largest-lr": "def largest_lr(hessian):\n    return 2 / torch.linalg.eigvalsh(hessian).max()",
-    "next-lr": "def next_lr(loss, w, grad, last):\n    return backtrack(loss, w, grad, lr=2 * last)",
+    "next-lr": "def next_lr(loss, w, grad, last):\n"
+    "    return backtrack(loss, w, grad, lr=2 * last)",
 }
 FIRST = RIGHT["largest-lr"]
-# What a learner writes as the first answer, beside a second one that is right: 4 of 8 marks.
+# What a learner writes as the first answer, beside a second one that is right: half of the marks.
 HOSTILE = {
     "endless": "def largest_lr(hessian):\n    while True: pass",
     "endless_cell": "while True: pass",
     "memory": "def largest_lr(hessian):\n    return len(bytearray(1 << 36))",
     "hard_coded": "def largest_lr(hessian):\n    return 0.2 if hessian[1, 1] == 10 else 200.0",
-    "reads": "import pathlib\nexec(next(pathlib.Path('COURSE').rglob('right/**/*.ipynb')).read_text())",
-    "writes": "import pathlib\nfor place in ('COURSE/gradebook.db', 'COURSE/grades.csv', 'OUTSIDE/harm'):\n"
+    "reads": "import pathlib\n"
+    "exec(next(pathlib.Path('COURSE').rglob('right/**/*.ipynb')).read_text())",
+    "writes": "import pathlib\n"
+    "for place in ('COURSE/gradebook.db', 'COURSE/grades.csv', 'OUTSIDE/harm'):\n"
     "    try: pathlib.Path(place).write_text('harm')\n    except OSError: pass",
     "socket": "import socket\nsocket.create_connection(('127.0.0.1', PORT), 2).send(b'harm')",
     "forks": "import os, time\nfor _ in range(50):\n    if not os.fork(): time.sleep(600)",
@@ -34,9 +37,11 @@ HOSTILE = {
 }
 # These reach for all of the marks, and get none.
 CHEATS = {
-    "patches_check": "import gdlib.checks\ngdlib.checks.check_largest_lr = gdlib.checks.check_next_lr"
-    " = lambda answer: print('Right.')",
-    "patches_grade": "import gdlib.checks.grading as grading\ngrading.grade = lambda *any: None",
+    "patches_check": "import gdlib.checks.judging\n"
+    "check_largest_lr = check_next_lr = gdlib.checks.check_largest_lr"
+    " = gdlib.checks.judging.check(lambda answer: '')",
+    "patches_grade": "import gdlib.checks.marking\n"
+    "gdlib.checks.marking.mark = mark = lambda *any: None",
     "patches_error": "import builtins\nbuiltins.AssertionError = print",
     "kills_kernel": "import os\nos._exit(0)",
 }
@@ -45,11 +50,11 @@ CHEATS = {
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     """A course of one assignment with two exercises, and what is handed in."""
-    need(Path(assignments.NBGRADER).exists(), "no nbgrader: make .venv/teach")
+    need(importlib.util.find_spec("nbgrader") is not None, "no nbgrader: requirements-teach.txt")
     folder = tmp_path_factory.mktemp("course")
     chapter = read(chapters()[0])
     del chapter.exercises[2:]
-    assignments.write(assignments.assignment(chapter), folder, NAME)
+    assignments.write(folder, NAME, assignments.assignment(chapter))
     (folder / "nbgrader_config.py").write_text(assignments.CONFIG, encoding="utf8")
     assignments.release(folder, NAME)
     return folder
@@ -58,7 +63,7 @@ def course(tmp_path_factory):
 def hand_in(course, learner, answers, change=lambda notebook: None, name=NAME):
     notebook = nbformat.read(course / "release" / NAME / f"{NAME}.ipynb", as_version=4)
     for cell in notebook.cells:
-        tag = cell.metadata.get("nbgrader", {}).get("grade_id", "").removesuffix("-answer")
+        tag = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("answer-")
         if cell.metadata.get("nbgrader", {}).get("solution"):
             cell.source = answers.get(tag, cell.source)
     change(notebook)
@@ -76,7 +81,7 @@ def edits_tests(notebook):
 
 def deletes_tests(notebook):
     notebook.cells = [c for c in notebook.cells if not c.metadata.get("nbgrader", {}).get("grade")]
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("grade = lambda *any: None"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("mark = lambda *any: None"))
 
 
 def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path):
@@ -86,7 +91,14 @@ def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path):
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.1)
     places = {"COURSE": course, "OUTSIDE": tmp_path, "PORT": listener.getsockname()[1]}
-    expected = {"right": 8, "other_name": 8, "starter": 0, "half": 4, "edits": 0, "deletes": 0}
+    expected = {
+        "right": ALL,
+        "other_name": ALL,
+        "starter": 0,
+        "half": ALL / 2,
+        "edits": 0,
+        "deletes": 0,
+    }
     hand_in(course, "right", RIGHT)
     hand_in(course, "other_name", RIGHT, name="my homework (2)")
     hand_in(course, "starter", {})
@@ -97,7 +109,7 @@ def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path):
         for word, value in places.items():
             code = code.replace(word, str(value))
         hand_in(course, learner, RIGHT | {"largest-lr": code})
-        expected[learner] = 4
+        expected[learner] = ALL / 2
     for learner, code in CHEATS.items():
         hand_in(course, learner, {"largest-lr": code})
         expected[learner] = 0
@@ -127,21 +139,6 @@ def test_feedback_shows_what_a_learner_printed_as_text(course, tmp_path):
     shutil.rmtree(course / "submitted", ignore_errors=True)
     code = FIRST + "\nfrom IPython.display import HTML\nHTML('<script>harm()</script>')"
     hand_in(course, "script", RIGHT | {"largest-lr": code})
-    assert grading.grade(course, NAME, partial(sandbox.bubblewrap)) == {"script": 8}
+    assert grading.grade(course, NAME, partial(sandbox.bubblewrap)) == {"script": ALL}
     page = course / "feedback" / "script" / NAME / f"{NAME}.html"
     assert "<script>harm" not in page.read_text(encoding="utf8")
-
-
-@pytest.mark.parametrize("notebook", chapters(), ids=lambda path: path.stem)
-def test_a_chapters_assignment_holds_all_that_its_answers_need(notebook, capsys):
-    cells = assignments.assignment(read(notebook)).cells
-    json.dumps(cells)
-    for solved in (True, False):
-        names: dict = {}
-        for cell in (cell for cell in cells if cell.cell_type == "code"):
-            code = cell.source if solved else cell.source.split("### BEGIN SOLUTION")[0]
-            if cell.metadata.nbgrader.grade and not solved:
-                with pytest.raises(AssertionError, match="^Not yet"):
-                    exec(code, names)
-            else:
-                exec(code, names)

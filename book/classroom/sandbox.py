@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL
@@ -63,7 +63,7 @@ def works(command: list[str]) -> bool:
 class Sandboxed(AsyncKernelManager):
     """Starts the kernel behind ``wall``; they speak through sockets in a folder, not ports."""
 
-    wall: list[str] = []
+    wall: Sequence[str] = ()
     folder: Path
 
     def __init__(self, **kwargs: Any) -> None:
@@ -100,7 +100,9 @@ class Watched(Execute):
             except DeadKernelError:
                 self.dead = True
         if cell.cell_type == "code":
-            cell.outputs.append(new_output("error", ename="DeadKernel", evalue="", traceback=[ENDED]))
+            cell.outputs.append(
+                new_output("error", ename="DeadKernel", evalue="", traceback=[ENDED])
+            )
         return cell, args[0]
 
     def seconds_left(self, cell: NotebookNode) -> float:
