@@ -1,9 +1,9 @@
 """Submissions of all kinds get the marks that they deserve, and none does harm."""
 
+import csv
 import importlib.util
 import shutil
 import socket
-from functools import partial
 
 import nbformat
 import pytest
@@ -42,6 +42,8 @@ CHEATS = {
     " = gdlib.checks.judging.check(lambda answer: '')",
     "patches_grade": "import gdlib.checks.marking\n"
     "gdlib.checks.marking.mark = mark = lambda *any: None",
+    "patches_own": "import gdlib.checks.steps as s\n"
+    "s.check_largest_lr.__wrapped__ = lambda answer: 'yes'",
     "patches_error": "import builtins\nbuiltins.AssertionError = print",
     "kills_kernel": "import os\nos._exit(0)",
 }
@@ -84,10 +86,13 @@ def deletes_tests(notebook):
     notebook.cells.insert(0, nbformat.v4.new_code_cell("mark = lambda *any: None"))
 
 
-def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path):
+def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path, monkeypatch):
+    from nbgrader.api import Gradebook
+
     from book.classroom import grading, sandbox
 
-    need(sandbox.works(sandbox.bubblewrap(tmp_path)), "no bubblewrap, or this kernel forbids it")
+    need(sandbox.works(sandbox.bubblewrap()), "no bubblewrap, or this kernel forbids it")
+    monkeypatch.setattr(sandbox, "SECONDS", 4)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.1)
     places = {"COURSE": course, "OUTSIDE": tmp_path, "PORT": listener.getsockname()[1]}
@@ -118,27 +123,31 @@ def test_each_submission_gets_its_marks_and_none_does_harm(course, tmp_path):
     expected |= {"no_json": 0, "missing": 0}
     before = {path: path.read_bytes() for path in (course / "submitted").rglob("*.ipynb")}
 
-    marks = grading.grade(course, NAME, partial(sandbox.bubblewrap))
+    rows = grading.grade(course, NAME, sandbox.bubblewrap())
 
-    assert marks == expected
+    assert {row["student"]: row["score"] for row in rows} == expected
     assert {path: path.read_bytes() for path in before} == before
     assert not (tmp_path / "harm").exists()
     with pytest.raises(TimeoutError):
         listener.accept()
-    rows = (course / "grades.csv").read_text(encoding="utf8").splitlines()[1:]
-    assert {r.split(",")[3]: float(r.split(",")[9]) for r in rows} == expected
+    with (course / f"marks_{NAME}.csv").open(encoding="utf8") as table:
+        assert {r["student"]: float(r["score"]) for r in csv.DictReader(table)} == expected
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        entered = {s.student_id: s.score for s in book.assignment_submissions(NAME)}
+    assert entered == expected
     for learner in expected:
         page = course / "feedback" / learner / NAME / f"{NAME}.html"
         assert page.stat().st_size < 2_000_000
 
 
-def test_feedback_shows_what_a_learner_printed_as_text(course, tmp_path):
+def test_feedback_shows_what_a_learner_printed_as_text(course):
     from book.classroom import grading, sandbox
 
-    need(sandbox.works(sandbox.bubblewrap(tmp_path)), "no bubblewrap, or this kernel forbids it")
+    need(sandbox.works(sandbox.bubblewrap()), "no bubblewrap, or this kernel forbids it")
     shutil.rmtree(course / "submitted", ignore_errors=True)
-    code = FIRST + "\nfrom IPython.display import HTML\nHTML('<script>harm()</script>')"
+    code = FIRST + "\nprint('<script>harm()</script>')"
     hand_in(course, "script", RIGHT | {"largest-lr": code})
-    assert grading.grade(course, NAME, partial(sandbox.bubblewrap)) == {"script": ALL}
+    (row,) = grading.grade(course, NAME, sandbox.bubblewrap())
+    assert row["score"] == ALL
     page = course / "feedback" / "script" / NAME / f"{NAME}.html"
     assert "<script>harm" not in page.read_text(encoding="utf8")

@@ -1,226 +1,241 @@
-"""Grade an assignment's submissions in sandboxes: python -m book.classroom.grading COURSE NAME.
+"""Mark what a class handed in: python -m book.classroom.grading COURSE ASSIGNMENT.
 
-Takes ``COURSE/submitted/<learner>/<NAME>/``; fills the course's grade book, ``feedback/`` and
-``grades.csv``. Each core grades in a course folder and a grade book of its own.
+nbgrader keeps the marks and writes the feedback, and runs no learner's code. That runs in a sandbox
+(bubblewrap), one for each submission and some at a time: without network, without sight of the
+course, of home folders or of other submissions, with limits of time and memory. Of a submission
+only the answers are taken, into a fresh copy of what was released; of the sandbox only what its
+cells printed.
 """
 
 import argparse
-import logging
+import ast
+import csv
+import json
 import os
 import shutil
 import sys
-import tempfile
 import time
-import warnings
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde, GenerateFeedback
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.plugins import CsvExportPlugin
-from sqlalchemy.exc import SAWarning
-from traitlets.config import Config
 
-from book.classroom import sandbox
+from book.classroom import assignments, sandbox
 
-warnings.simplefilter("ignore", SAWarning)  # of the way nbgrader fills its tables
-
-LARGEST = 5 << 20  # bytes of a submission
-BOOK = "gradebook.db"
+LARGEST = 5_000_000  # bytes of a submission
 NO_SANDBOX = (
-    "No sandbox: bubblewrap is missing or not allowed here (Debian: apt install bubblewrap). "
-    "--docker IMAGE grades in containers; --unsafe runs the learners' code as you, unprotected."
+    "There is no sandbox: bubblewrap is missing or not allowed (Debian: apt install bubblewrap).\n"
+    "--docker IMAGE marks in containers; --unsafe runs the learners' code as you, unprotected."
 )
+# Names that no exercise needs: the answer is marked all the same, and a person should look at it.
+LOOK = {"os", "sys", "subprocess", "socket", "shutil", "pathlib", "importlib", "ctypes", "gc"}
+LOOK |= {"inspect", "builtins", "open", "exec", "eval", "compile", "get_ipython", "globals"}
 
 
-def grade(course: Path, name: str, wall: partial | None) -> dict[str, float]:
-    """Grade every submission of an assignment, one process to a core. Returns learner → marks."""
-    learners = sorted(p.name for p in (course / "submitted").iterdir() if p.is_dir())
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        grades = dict(
-            zip(learners, pool.map(partial(grade_one, course, name, wall), learners), strict=True)
-        )
-    enter(course, name, grades)
-    return {learner: sum(score for score, _ in given.values()) for learner, given in grades.items()}
+@dataclass
+class Submission:
+    """What a learner handed in, the notebook that is marked, and what came of its cells."""
+
+    student: str
+    notebook: NotebookNode
+    notes: list[str] = field(default_factory=list)
+    outcomes: list[dict] = field(default_factory=list)
 
 
-def grade_one(course: Path, name: str, wall: partial | None, learner: str) -> dict:
-    """Grade one submission, behind a wall of its own. Returns grade id → (score, by hand?)."""
-    with tempfile.TemporaryDirectory() as folder:
-        own, speaks = Path(folder, "course"), Path(folder, "kernel")
-        speaks.mkdir()
-        for part in ("source", "release"):
-            shutil.copytree(course / part / name, own / part / name)
-        shutil.copy(course / BOOK, own / BOOK)
-        released = nbformat.read(own / "release" / name / f"{name}.ipynb", as_version=4)
-        handed_in = own / "submitted" / learner / name / f"{name}.ipynb"
-        handed_in.parent.mkdir(parents=True)
-        handed_over = restored(course / "submitted" / learner / name, released)
-        nbformat.write(handed_over, handed_in)
-        sandbox.Sandboxed.folder = speaks
-        sandbox.Sandboxed.wall = wall(speaks) if wall else []
-        nbgrader = _nbgrader(own, name, learner)
-        Autograde(coursedir=nbgrader, parent=nbgrader).start()
-        GenerateFeedback(coursedir=nbgrader, parent=nbgrader).start()
-        place = course / "feedback" / learner / name
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(own / "feedback" / learner / name, place)
-        return given(own, name, learner)
+def grade(course: Path, name: str, wall: list[str]) -> list[dict]:
+    """Mark all submissions of an assignment behind a wall; the marks, a row for each learner.
 
-
-def _nbgrader(course: Path, name: str, learner: str) -> CourseDirectory:
-    """The course as nbgrader knows it, for one submission of one learner."""
-    config = Config()
-    config.CourseDirectory.update(
-        root=str(course), assignment_id=name, student_id=learner, course_id="downhill"
-    )
-    config.Autograde.autograde_preprocessors = [
-        Watching if p.__name__ == "Execute" else p
-        for p in Autograde.autograde_preprocessors.default_args[0]
-    ]
-    config.HTMLExporter.sanitize_html = True  # what a learner printed stays text
-    return CourseDirectory(config=config)
-
-
-def restored(folder: Path, released: NotebookNode) -> NotebookNode:
-    """The released notebook with the learner's answers, and the learner's own cells between them.
-
-    Cells that are not a learner's to change are those of the release. Their order, too: nothing
-    runs before its first code cell.
+    Raises ``FileNotFoundError`` without a release or submissions.
     """
+    course = course.resolve()
+    release = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+    students = sorted(p for p in (course / "submitted").iterdir() if (p / name).is_dir())
+    submissions = [collect(path.name, path / name, name, release) for path in students]
+
+    def run(submission: Submission) -> None:
+        submission.outcomes = sandbox.run(to_run(submission.notebook, release), wall)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(run, submissions))
+    return enter(course, name, submissions)
+
+
+def to_run(notebook: NotebookNode, release: NotebookNode) -> list[dict]:
+    """The cells for the sandbox; one that marks comes with the released answer above it."""
+    cells, starter = [], ""
+    for cell, released in zip(notebook.cells, release.cells, strict=True):
+        if cell.cell_type != "code":
+            continue
+        grader = cell.metadata.nbgrader
+        cells.append({"source": cell.source} | ({"starter": starter} if grader.grade else {}))
+        starter = released.source if grader.solution else starter
+    return cells
+
+
+def collect(student: str, folder: Path, name: str, release: NotebookNode) -> Submission:
+    """The released notebook with a learner's answers: nothing else of theirs is taken."""
+    mine = Submission(student, nbformat.from_dict(json.loads(json.dumps(release))))
     try:
-        cells = read(folder)
-    except Exception as reason:  # whatever is wrong with a file
-        note = f"**This submission could not be read:** {reason}"
-        return _with(released, [nbformat.v4.new_markdown_cell(note), *released.cells])
-    known = {_id(cell): cell for cell in released.cells if _id(cell)}
-    answers, own, after = {}, {}, "context"
+        found = handed_in(folder, name)
+        cells = nbformat.reads(found.read_text(encoding="utf8"), as_version=4).cells
+        if found.stem != name:
+            mine.notes.append(f"the file is called {found.name}")
+        answers = answered(cells)
+    except Exception as error:  # whatever a file can be
+        mine.notes.append(f"not a notebook: {type(error).__name__}: {error}"[:200])
+        answers = {}
+    for cell in mine.notebook.cells:
+        grader = cell.metadata.get("nbgrader", {})
+        if grader.get("solution"):
+            if grader["grade_id"] not in answers and answers:
+                mine.notes.append(f"no cell {grader['grade_id']}")
+            cell.source = answers.get(grader["grade_id"], cell.source)
+            if cell.cell_type == "code" and (used := suspicious(cell.source)):
+                mine.notes.append(f"look at {grader['grade_id']}: it uses {', '.join(used)}")
+    return mine
+
+
+def handed_in(folder: Path, name: str) -> Path:
+    """The notebook in a learner's folder. Raises ``ValueError`` for what is none."""
+    found = folder / f"{name}.ipynb"
+    if not found.exists():
+        others = sorted(folder.glob("*.ipynb"))
+        if len(others) != 1:
+            raise ValueError(f"{len(others)} notebooks, none of them {name}.ipynb")
+        (found,) = others
+    if found.is_symlink() or not found.is_file():
+        raise ValueError(f"{found.name} is no plain file")
+    if found.stat().st_size > LARGEST:
+        raise ValueError(f"{found.name} has {found.stat().st_size:,} bytes, at most {LARGEST:,}")
+    return found
+
+
+def answered(cells: list[NotebookNode]) -> dict[str, str]:
+    """By their names the answers of a notebook; code put in between goes with the next one."""
+    answers, between = {}, []
     for cell in cells:
-        if _id(cell) in known and _id(cell) not in answers:
-            after = _id(cell)
-            answers[after] = cell.source
-        elif cell.cell_type == "code":
-            extra = nbformat.v4.new_code_cell(cell.source)
-            own.setdefault(after, []).append(extra)
-    result = []
-    for cell in released.cells:
-        if _id(cell) and cell.metadata.nbgrader.solution:
-            cell.source = answers.get(_id(cell), cell.source)
-        result += [cell, *own.get(_id(cell), [])]
-    return _with(released, result)
+        grader = cell.metadata.get("nbgrader", {})
+        if not grader and cell.cell_type == "code":
+            between.append(cell.source)
+        elif grader.get("solution"):
+            name = str(grader.get("grade_id"))
+            mine = between if cell.cell_type == "code" else []
+            answers.setdefault(name, "\n\n".join([*mine, cell.source]))
+            between = []
+    return answers
 
 
-def read(folder: Path) -> list[NotebookNode]:
-    """The cells of the one notebook in a folder, whatever its name. ``ValueError`` if it is odd."""
-    found = sorted(folder.glob("*.ipynb"))
-    if len(found) != 1:
-        raise ValueError(f"there are {len(found)} notebooks in the folder, not one")
-    if found[0].is_symlink() or not found[0].is_file():
-        raise ValueError("it is no file")
-    if found[0].stat().st_size > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST >> 20} MiB; clear its outputs")
-    return nbformat.read(found[0], as_version=4).cells
+def suspicious(source: str) -> list[str]:
+    """The names in a piece of code that no exercise needs."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    names |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {a.name.split(".")[0] for a in node.names}
+            names.add((getattr(node, "module", "") or "").split(".")[0])
+    return sorted(n for n in names if n in LOOK or (n.startswith("__") and n.endswith("__")))
 
 
-def _id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+def enter(course: Path, name: str, submissions: list[Submission]) -> list[dict]:
+    """Hand what came out to nbgrader: gradebook, feedback, and a table of the marks."""
+    from nbgrader.preprocessors import NbGraderPreprocessor
+    from traitlets.config import Config
+
+    by_student = {submission.student: submission for submission in submissions}
+
+    class Replay(NbGraderPreprocessor):
+        """In the place of nbgrader's Execute: the outcomes that the sandbox had."""
+
+        def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+            mine = by_student[resources["nbgrader"]["student"]]
+            cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+            for cell, outcome in zip(cells, mine.outcomes, strict=True):
+                cell.outputs = outputs(outcome)
+            return nb, resources
+
+    shutil.rmtree(course / "collected", ignore_errors=True)
+    for submission in submissions:
+        to = course / "collected" / submission.student / name / f"{name}.ipynb"
+        to.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(submission.notebook, to)
+    api = assignments.course(course)
+    api.coursedir.submitted_directory = "collected"
+    from nbgrader.converters import Autograde
+    from nbgrader.preprocessors import AssignLatePenalties, LimitOutput, SaveAutoGrades
+
+    steps = [Replay, LimitOutput, SaveAutoGrades, AssignLatePenalties]
+    api.update_config(Config({"Autograde": {"autograde_preprocessors": steps}}))
+    Autograde.autograde_preprocessors.default_args = (steps,)
+    done = api.autograde(name, "*")
+    if not done["success"]:
+        raise RuntimeError(
+            f"nbgrader could not mark {name}: {done.get('log') or done.get('error')}"
+        )
+    told = api.generate_feedback(name, "*")
+    if not told["success"]:
+        raise RuntimeError(f"no feedback for {name}: {told.get('log') or told.get('error')}")
+    return table(course, name, api, by_student)
 
 
-def _with(notebook: NotebookNode, cells: list[NotebookNode]) -> NotebookNode:
-    return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+def outputs(outcome: dict) -> list[NotebookNode]:
+    """A cell's outputs, as nbgrader reads a mark from them."""
+    made = []
+    if outcome["text"]:
+        made.append(nbformat.v4.new_output("stream", name="stdout", text=str(outcome["text"])))
+    if outcome["error"]:
+        name, said = map(str, outcome["error"])
+        made.append(nbformat.v4.new_output("error", ename=name, evalue=said, traceback=[said]))
+    return made
 
 
-class Watching(sandbox.Watched):
-    """Executes a submission, then asks each check that it passed about the unchanged starter.
-
-    A check that passes the starter too has been tampered with, and gives no marks.
-    """
-
-    def preprocess(self, nb: NotebookNode, resources: dict, **kwargs: object) -> tuple:
-        name = resources["nbgrader"]["assignment"]
-        release = Path(self.coursedir_of(resources)) / "release" / name / f"{name}.ipynb"
-        starters, controls = _starters(nbformat.read(release, as_version=4)), {}
-        for cell in nb.cells:
-            if cell.metadata.get("nbgrader", {}).get("grade") and _id(cell) in starters:
-                source = f"{starters[_id(cell)]}\n\n{cell.source}"
-                controls[_id(cell)] = nbformat.v4.new_code_cell(source)
-        nb.cells += controls.values()
-        nb, resources = super().preprocess(nb, resources, **kwargs)
-        nb.cells = nb.cells[: len(nb.cells) - len(controls)]
-        for cell in nb.cells:
-            if (control := controls.get(_id(cell))) and not _failed(control):
-                cell.outputs.append(TAMPERED)
-        return nb, resources
-
-    @staticmethod
-    def coursedir_of(resources: dict) -> str:
-        return str(Path(resources["nbgrader"]["db_url"].removeprefix("sqlite:///")).parent)
-
-
-TAMPERED = nbformat.v4.new_output(
-    "error", ename="Tampered", evalue="", traceback=["This check passes what is wrong, too."]
-)
-
-
-def _failed(cell: NotebookNode) -> bool:
-    return any(output.output_type == "error" for output in cell.outputs)
-
-
-def _starters(released: NotebookNode) -> dict[str, str]:
-    """For each autograded cell the released answer cell above it, which must not pass."""
-    starters, answer = {}, ""
-    for cell in released.cells:
-        about = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and about.get("solution"):
-            answer = cell.source
-        elif cell.cell_type == "code" and about.get("grade"):
-            starters[_id(cell)] = answer
-    return starters
-
-
-def given(course: Path, name: str, learner: str) -> dict[str, tuple[float, bool]]:
-    """The marks in a grade book for one submission: grade id → (score, to be read by hand?)."""
-    with Gradebook(f"sqlite:///{course / BOOK}") as book:
-        notebook = book.find_submission_notebook(name, name, learner)
-        return {g.name: (g.auto_score or 0.0, g.needs_manual_grade) for g in notebook.grades}
-
-
-def enter(course: Path, name: str, grades: dict[str, dict]) -> None:
-    """Put the marks of all learners into the course's grade book and into ``grades.csv``."""
-    with Gradebook(f"sqlite:///{course / BOOK}") as book:
-        for learner, marks in grades.items():
-            book.update_or_create_student(learner)
-            book.update_or_create_submission(name, learner)
-            for grade in book.find_submission_notebook(name, name, learner).grades:
-                score, by_hand = marks[grade.name]
-                grade.auto_score = min(max(score, 0.0), grade.cell.max_score)
-                grade.needs_manual_grade = by_hand
-        book.db.commit()
-        CsvExportPlugin(to=str(course / "grades.csv"), assignment=[name]).export(book)
+def table(course: Path, name: str, api, by_student: dict[str, Submission]) -> list[dict]:
+    """The marks, also as a table in the course's folder."""
+    with api.gradebook as gradebook:
+        rows = []
+        for student, submission in by_student.items():
+            mine = gradebook.find_submission(name, student)
+            rows.append(
+                {
+                    "student": student,
+                    "assignment": name,
+                    "score": mine.score,
+                    "max_score": mine.max_score,
+                    "notes": "; ".join(submission.notes),
+                }
+            )
+    with (course / f"marks_{name}.csv").open("w", encoding="utf8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0] if rows else ["student"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
 
 
 def main() -> int:
-    """Grade, and say what everyone got. Returns the exit status."""
+    """Mark an assignment, and say how it went. Returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("course", type=Path)
-    parser.add_argument("name")
-    parser.add_argument("--docker", metavar="IMAGE", help="grade in containers of this image")
+    parser.add_argument("assignment")
+    parser.add_argument("--docker", metavar="IMAGE", help="mark in containers of this image")
     parser.add_argument("--unsafe", action="store_true", help="without any sandbox")
     asked = parser.parse_args()
-    wall = partial(sandbox.docker, image=asked.docker) if asked.docker else sandbox.bubblewrap
-    if not asked.unsafe and not sandbox.works(wall(Path(tempfile.gettempdir()))):
+    wall = sandbox.docker(asked.docker) if asked.docker else sandbox.bubblewrap()
+    if asked.unsafe:
+        wall = []
+    elif not sandbox.works(wall):
         print(NO_SANDBOX, file=sys.stderr)
         return 1
-    logging.disable(logging.ERROR)
     started = time.monotonic()
-    marks = grade(asked.course.resolve(), asked.name, None if asked.unsafe else partial(wall))
-    for learner, score in marks.items():
-        print(f"{learner:30} {score:g}")
-    print(f"{len(marks)} submissions in {time.monotonic() - started:.0f} s: grades.csv, feedback/")
+    rows = grade(asked.course, asked.assignment, wall)
+    for row in rows:
+        print(f"{row['student']:24} {row['score']:g} of {row['max_score']:g}  {row['notes']}")
+    table = asked.course / f"marks_{asked.assignment}.csv"
+    print(f"{len(rows)} submissions in {time.monotonic() - started:.0f} s: {table}, feedback/")
     return 0
 
 
