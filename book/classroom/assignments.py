@@ -7,6 +7,7 @@ check of ``gdlib.checks``. It brings the few lines of the chapter that the exerc
 import ast
 import logging
 import os
+import symtable
 import sys
 from pathlib import Path
 
@@ -168,8 +169,15 @@ def _alias(name: ast.alias) -> str:
 
 
 def used(source: str) -> set[str]:
-    """The names that a piece of code looks up."""
-    return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+    """The names that a piece of code looks up, but for those of its functions' own."""
+    return looked_up(symtable.symtable(source, "<cell>", "exec"))
+
+
+def looked_up(scope: symtable.SymbolTable) -> set[str]:
+    """The names that a scope, and those inside it, look up in the notebook."""
+    outermost = scope.get_type() == "module"
+    wanted = (s for s in scope.get_symbols() if s.is_referenced() and (outermost or s.is_global()))
+    return {s.get_name() for s in wanted}.union(*map(looked_up, scope.get_children()))
 
 
 def text(name: str, source: str) -> NotebookNode:
