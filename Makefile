@@ -31,14 +31,14 @@ test: lint book $(READY_HUB)  ## everything that must hold: code, chapters, page
 	printf '%s\n' $(TESTS:%='%') notebooks/*.ipynb | sort -r | \
 	  OMP_NUM_THREADS=1 xargs -P 2 -I FILES sh -c '$(NBVAL) FILES'
 
-lint: $(READY)  ## ruff and pyright only
+lint: .venv/teach  ## ruff and pyright only
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-class: $(READY)  ## make the teacher's kit, slides to assignments, in _build/class
+class: .venv/teach  ## make the teacher's kit, slides to assignments, in _build/class
 	@test -d _build/executed || $(MAKE) book
 	@$(BIN)/python -m book.classroom
 

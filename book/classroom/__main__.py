@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from book.build import EXECUTED, ROOT
-from book.classroom import handouts, questions, sheets, slides
+from book.classroom import assignments, handouts, questions, sheets, slides
 
 CLASS = ROOT / "_build" / "class"
 
@@ -15,6 +15,7 @@ PARTS = {
     "handouts": handouts.fill,
     "sheets": sheets.fill,
     "questions": questions.fill,
+    "course": assignments.fill,
 }
 
 
