@@ -11,7 +11,7 @@ from tests.browsers import Firefox, Remote, Visit, WebKit
 from tests.conftest import PAGES, SITE, need
 
 # What a reader can move: sliders, chips (several to a name), and the markers on maps.
-CONTROLS = """() => [...document.querySelectorAll('.explorer')].flatMap((root) =>
+CONTROLS = """() => [...document.querySelectorAll('.explorer:not(.picture)')].flatMap((root) =>
   ['input[type=range]', 'input[type=radio]', '.explorer-pick'].flatMap((kind) =>
     [...root.querySelectorAll(kind)].map((part, i) => {
       part.dataset.tried = `${root.id} ${kind} ${i}`;
