@@ -72,8 +72,9 @@ def course(folder: Path):
     exec(compile(CONFIG, "nbgrader_config.py", "exec"), {"get_config": lambda: config})
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.db_url = f"sqlite:///{folder / 'gradebook.db'}"
-    logging.getLogger("traitlets").setLevel(logging.ERROR)
-    return NbGraderAPI(CourseDirectory(config=config), config=config)
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+    api.log.setLevel(logging.ERROR)  # nbgrader tells of every file that it writes
+    return api
 
 
 def assignment(chapter: Chapter) -> NotebookNode:
