@@ -71,10 +71,11 @@ def course(folder: Path):
     config = Config()
     exec(compile(CONFIG, "nbgrader_config.py", "exec"), {"get_config": lambda: config})
     config.CourseDirectory.root = str(folder)
-    config.Exchange.root = str(folder)  # files go by hand; nbgrader looks for its own way anyway
     config.CourseDirectory.db_url = f"sqlite:///{folder / 'gradebook.db'}"
+    logging.disable(logging.CRITICAL)  # it looks for a folder of its own to hand files out
     api = NbGraderAPI(CourseDirectory(config=config), config=config)
-    api.log.setLevel(logging.ERROR)  # nbgrader tells of every file that it writes
+    logging.disable(logging.NOTSET)
+    api.log.setLevel(logging.ERROR)  # and tells of every file that it writes
     return api
 
 
