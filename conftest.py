@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from gdlib.explore.widget import ANSWER
+from gdlib.explore.page import ANSWER
 
 os.environ["TQDM_DISABLE"] = "1"  # a progress bar is for the person who waits
 # A kernel's ports are chosen before it takes them. Two that start at once may choose the same one.

@@ -21,15 +21,15 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
+from gdlib.explore.page import ANSWER
+
 Executed = tuple[Path, nbformat.NotebookNode, float]  # a chapter, with outputs, and its seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # as a script: the book's own modules stand beside this one
     sys.path.insert(0, str(ROOT))
 SITE = ROOT / "_build" / "html"
-EXECUTED = (
-    ROOT / "_build" / "executed"
-)  # the chapters with all outputs, of which `make class` is made
+EXECUTED = ROOT / "_build" / "executed"  # the chapters with all outputs, for `make class`
 CHAPTER = ROOT / "_build" / "chapter"  # `make chapter`: the other chapters without pictures
 # Sphinx writes here; only a complete site is moved to SITE.
 UNFINISHED = ROOT / "_build" / "unfinished"
@@ -64,7 +64,6 @@ async def fill(cache: str, only: list[Path] | None) -> None:
     from jupyter_cache.base import CacheBundleIn
 
     from book import compare
-    from gdlib.explore.widget import ANSWER
 
     def lay(chapter: Path, notebook: nbformat.NotebookNode) -> None:
         for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
@@ -139,11 +138,7 @@ def keep_text(notebook: nbformat.NotebookNode) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             for kind in list(output.get("data", {})):
-                if (
-                    kind == "text/html"
-                    or kind.startswith("image/")
-                    or re.search("widget|answer", kind)
-                ):
+                if kind.startswith("image/") or "widget" in kind or kind in ("text/html", ANSWER):
                     del output.data[kind]
     notebook.metadata = nbformat.from_dict(
         {

@@ -5,8 +5,9 @@ import re
 import nbformat
 import pytest
 
+from book.build import chapters
 from book.classroom.assignments import LARGER, assignment
-from book.classroom.chapters import chapters, read
+from book.classroom.chapters import read
 
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n.*?### END SOLUTION", re.DOTALL)
 PATHS = [*chapters(), *sorted(LARGER.glob("*.ipynb"))]

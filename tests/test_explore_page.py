@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from gdlib.explore import Explorer
-from gdlib.explore.widget import ANSWER
+from gdlib.explore.page import ANSWER
 
 STATIC = Path(__file__).parent.parent / "gdlib" / "static"
 RATES, BETAS, STEPS = np.linspace(0.005, 0.2, 40), np.linspace(0, 0.95, 20), 100

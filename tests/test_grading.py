@@ -8,8 +8,9 @@ import socket
 import nbformat
 import pytest
 
+from book.build import chapters
 from book.classroom import assignments
-from book.classroom.chapters import chapters, read
+from book.classroom.chapters import read
 from tests.conftest import need
 
 NAME = "two"

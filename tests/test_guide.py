@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from book import build
 from book.classroom import chapters, guide
 from gdlib.explore import Explorer
 from tests.browsers import Visit
 
-STEMS = [path.stem for path in chapters.chapters()]
-ANSWERED = [p.stem for p in chapters.chapters() if "answer={" in p.read_text(encoding="utf8")]
+STEMS = [path.stem for path in build.chapters()]
+ANSWERED = [p.stem for p in build.chapters() if "answer={" in p.read_text(encoding="utf8")]
 
 
 def key(files: str, stem: str) -> str:

@@ -7,8 +7,9 @@ import subprocess
 import nbformat
 import pytest
 
+from book.build import chapters
 from book.classroom import handouts, sheets
-from book.classroom.chapters import EXPECT, chapters, read
+from book.classroom.chapters import EXPECT, read
 from tests.conftest import need
 
 CHAPTERS = [read(path) for path in chapters()]

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from book.build import chapters
 from book.classroom import questions
-from book.classroom.chapters import chapters
 from tests.browsers import Visit
 from tests.conftest import SITE
 

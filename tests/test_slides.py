@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
-from book.build import EXECUTED
-from book.classroom import chapters, slides
+from book.build import EXECUTED, chapters
+from book.classroom import slides
 from conftest import need
 
 GROUND = {"light": "rgb(255, 254, 251)", "dark": "rgb(18, 24, 28)"}
@@ -17,7 +17,7 @@ READABLE = 20  # pixels on a projector of 1920 × 1080
 READY = "!Reveal.getCurrentSlide().querySelector('.explorer:has(.explorer-data):not([data-ready])')"
 
 
-@pytest.mark.parametrize("chapter", chapters.chapters(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_has_slides_for_a_lecture_and_no_solution_on_them(chapter: Path):
     cells = nbformat.read(chapter, as_version=4).cells
     shown = [cell for cell in cells if slides.kind(cell) not in ("", "notes", "skip")]
@@ -48,7 +48,9 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The slides of chapter 3: its cells as they are, with the outputs of the built book."""
     need(EXECUTED.is_dir(), "no _build/executed: run `make book` first")
     notebook = nbformat.read(EXECUTED / "03_mini_batches.ipynb", as_version=4)
-    return slides.write(tmp_path_factory.mktemp("slides"), "03_mini_batches", notebook).as_uri()
+    folder = tmp_path_factory.mktemp("slides")
+    slides.write(folder, "03_mini_batches", notebook)
+    return (folder / "03_mini_batches.html").as_uri()
 
 
 def opened(browser: Browser, deck: str, trouble: list[str], **settings) -> Page:

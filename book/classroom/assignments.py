@@ -14,8 +14,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from book.classroom.chapters import ROOT, Chapter, Exercise, chapters, read
-from book.classroom.prose import INSIDE, LABEL
+from book.build import ROOT, chapters
+from book.classroom.chapters import Chapter, Exercise, read
+from book.classroom.prose import unlinked
 
 LARGER = ROOT / "book" / "teaching" / "assignments"
 CONFIG = """c = get_config()
@@ -62,14 +63,13 @@ def course(folder: Path):
     """nbgrader's own interface to a course. Raises ``ImportError`` where nbgrader is missing."""
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
+    from traitlets.config import PyFileConfigLoader
 
     # nbgrader starts alembic, which stands beside this Python and perhaps on no path.
     here = str(Path(sys.executable).parent)
     if here not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = here + os.pathsep + os.environ["PATH"]
-    config = Config()
-    exec(compile(CONFIG, "nbgrader_config.py", "exec"), {"get_config": lambda: config})
+    config = PyFileConfigLoader("nbgrader_config.py", str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.db_url = f"sqlite:///{folder / 'gradebook.db'}"
     logging.disable(logging.CRITICAL)  # it looks for a folder of its own to hand files out
@@ -115,7 +115,7 @@ IMPORT = "from gdlib.checks.marking import mark"
 def asked(exercise: Exercise) -> str:
     """What a learner reads, with its hint."""
     hint = f"\n\n*Hint.* {exercise.hint}" if exercise.hint else ""
-    told = INSIDE.sub(r"\1", LABEL.sub("", exercise.text + hint))
+    told = unlinked(exercise.text + hint)
     return f"## Exercise {exercise.number} · {exercise.title}\n\n{told}"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from book.build import ROOT
+
 NOTEBOOKS = ROOT / "notebooks"
 
 CAPTION = re.compile(r"\(explorer-[\w-]+\)=\n\*\*Explorer (\d+\.\d+)\.\*\* (.*)", re.DOTALL)
@@ -84,11 +85,6 @@ class Chapter:
     def question(self) -> str:
         """What the chapter answers."""
         return self.cells[0].source.split("\n\n")[1].strip("*")
-
-
-def chapters() -> list[Path]:
-    """The notebooks of the chapters, in their order."""
-    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
 def read(notebook: Path) -> Chapter:

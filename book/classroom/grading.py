@@ -144,12 +144,12 @@ def suspicious(source: str) -> list[str]:
 
 def enter(course: Path, name: str, submissions: list[Submission]) -> list[dict]:
     """Hand what came out to nbgrader: gradebook, feedback, and a table of the marks."""
-    from nbgrader.preprocessors import NbGraderPreprocessor
+    from nbgrader import preprocessors
     from traitlets.config import Config
 
     by_student = {submission.student: submission for submission in submissions}
 
-    class Replay(NbGraderPreprocessor):
+    class Replay(preprocessors.NbGraderPreprocessor):
         """In the place of nbgrader's Execute: the outcomes that the sandbox had."""
 
         def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -166,12 +166,9 @@ def enter(course: Path, name: str, submissions: list[Submission]) -> list[dict]:
         nbformat.write(submission.notebook, to)
     api = assignments.course(course)
     api.coursedir.submitted_directory = "collected"
-    from nbgrader.converters import Autograde
-    from nbgrader.preprocessors import AssignLatePenalties, LimitOutput, SaveAutoGrades
-
-    steps = [Replay, LimitOutput, SaveAutoGrades, AssignLatePenalties]
+    kept = ("LimitOutput", "SaveAutoGrades", "AssignLatePenalties")
+    steps = [Replay, *(getattr(preprocessors, name) for name in kept)]
     api.update_config(Config({"Autograde": {"autograde_preprocessors": steps}}))
-    Autograde.autograde_preprocessors.default_args = (steps,)
     done = api.autograde(name, "*")
     if not done["success"]:
         raise RuntimeError(

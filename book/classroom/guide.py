@@ -12,20 +12,18 @@ from urllib.parse import quote
 
 import nbformat
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from book.build import EXECUTED
 from book.classroom.chapters import NOTEBOOKS, Chapter, Exercise, Expectation, Task, folds, read
-from book.classroom.prose import INSIDE, LABEL
-from gdlib.explore.widget import ANSWER
+from book.classroom.prose import Written, raw, unlinked
+from gdlib.explore.page import ANSWER
 
 META = re.compile(r'class="explorer-meta">(.*?)</script>', re.DOTALL)
 EXPLORER = re.compile(r'<div class="explorer" id="fig-([\w-]+)">')
 
 
-class Key(SphinxDirective):
+class Key(Written):
     """All tasks, questions and exercises of a chapter, each with its answer."""
 
     required_arguments = 1
@@ -57,13 +55,16 @@ class Key(SphinxDirective):
         )
         return [
             raw(f"<h4>Explorer {task.number}</h4><p>{escape(task.task)}</p>{picture}{links}"),
-            *self.written(task.answer),
+            *self.written(unlinked(task.answer)),
         ]
 
     def question(self, question: Expectation) -> list[nodes.Node]:
         """A question before a cell is run, with its answer."""
         where = re.sub(r"[$*`]", "", question.section)
-        return [raw(f"<h4>{escape(where)}</h4>"), *self.written(question.question, question.answer)]
+        return [
+            raw(f"<h4>{escape(where)}</h4>"),
+            *self.written(*map(unlinked, (question.question, question.answer))),
+        ]
 
     def exercise(self, exercise: Exercise, chapter: Chapter) -> list[nodes.Node]:
         """An exercise: its text, hint and solution, and what its fault was if it is a hunt."""
@@ -72,18 +73,10 @@ class Key(SphinxDirective):
         solution = exercise.solution.removeprefix("# The solution\n")
         return [
             raw(f"<h4>Exercise {exercise.number} · {escape(exercise.title)}</h4>"),
-            *self.written(exercise.text, hint),
+            *self.written(unlinked(exercise.text), unlinked(hint)),
             nodes.literal_block(solution, solution, language="python"),
-            *self.written(fault),
+            *self.written(unlinked(fault)),
         ]
-
-    def written(self, *texts: str) -> list[nodes.Node]:
-        """Texts of a chapter in the book's Markdown; links that lead from there say their words."""
-        inside = nodes.Element()
-        text = INSIDE.sub(r"\1", LABEL.sub("", "\n\n".join(filter(None, texts))))
-        place = self.state.document.current_source
-        self.state.nested_parse(StringList(text.splitlines(), place), 0, inside)
-        return inside.children
 
 
 def states(executed: Path) -> dict[str, tuple[str, str]]:
@@ -125,10 +118,6 @@ def after(exercise: Exercise, chapter: Chapter) -> str:
             if next_section:
                 break
     return "\n\n".join(said)
-
-
-def raw(html: str) -> nodes.raw:
-    return nodes.raw("", html, format="html")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from book.classroom.chapters import ANSWER, EXPECT, FOLD, NOTEBOOKS, chapters
+from book.build import chapters
+from book.classroom.chapters import ANSWER, EXPECT, FOLD, NOTEBOOKS
 
 # Folded boxes that stay: a hint helps, and a verdict on an article answers no exercise.
 HELPS = re.compile(r"Hint|.*claims")

@@ -1,41 +1,51 @@
-"""A chapter's Markdown as HTML, for what is not a page of the book: slides, Moodle."""
+"""A chapter's Markdown elsewhere: on a page that is not its own, and beyond the book, in Moodle."""
 
 import re
-from collections.abc import Callable
 from functools import cache
 from html import escape
 
+from docutils import nodes
+from docutils.statemachine import StringList
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-
-from book.formulas import mathml
+from sphinx.util.docutils import SphinxDirective
 
 # What MyST knows and plain Markdown does not: a label in front of a caption or heading.
 LABEL = re.compile(r"(?m)^\([\w-]+\)=\n")
-# A link within the book says what it says elsewhere, too, but leads nowhere.
-INSIDE = re.compile(r"\[([^\]]*)\]\((?!https?:)[^)]*\)")
+# A link within the book: what it says stays.
+WITHIN = re.compile(r"\[([^\]]*)\]\((?!https?:)[^)]*\)")
 
 
-def html(markdown: str, formula: Callable[[str, bool], str] = mathml) -> str:
-    """The HTML of a text; ``formula`` writes LaTeX, in a line or displayed, MathML by itself."""
-    text = INSIDE.sub(r"\1", LABEL.sub("", markdown))
-    return _parser(formula).render(text).strip()
+def unlinked(markdown: str) -> str:
+    """A text that can stand anywhere: without labels, and without links from its own place."""
+    return WITHIN.sub(r"\1", LABEL.sub("", markdown))
 
 
-def inline(markdown: str, formula: Callable[[str, bool], str] = mathml) -> str:
-    """The HTML of one paragraph, without its element."""
-    return html(markdown, formula).removeprefix("<p>").removesuffix("</p>")
+def raw(html: str) -> nodes.raw:
+    return nodes.raw("", html, format="html")
 
 
-def delimited(tex: str, displayed: bool) -> str:
-    """A formula as MathJax finds it in a page, as on a Moodle site."""
-    return rf"\[{escape(tex)}\]" if displayed else rf"\({escape(tex)}\)"
+class Written(SphinxDirective):
+    """A directive that writes Markdown of its own, in the book's own dialect."""
+
+    def written(self, *texts: str) -> list[nodes.Node]:
+        """What the texts say, one below the other."""
+        inside = nodes.Element()
+        lines = "\n\n".join(filter(None, texts)).splitlines()
+        self.state.nested_parse(StringList(lines, self.state.document.current_source), 0, inside)
+        return inside.children
+
+
+def html(markdown: str) -> str:
+    """A text as HTML whose formulas are LaTeX, as the MathJax of a Moodle site finds them."""
+    return _parser().render(unlinked(markdown)).strip()
 
 
 @cache
-def _parser(formula: Callable[[str, bool], str]) -> MarkdownIt:
-    def write(tex: str, options: dict) -> str:
-        return formula(tex, options["display_mode"])
+def _parser() -> MarkdownIt:
+    def delimited(tex: str, options: dict) -> str:
+        opens, closes = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
+        return opens + escape(tex) + closes
 
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-    return parser.use(dollarmath_plugin, renderer=write, allow_digits=True, double_inline=False)
+    return parser.use(dollarmath_plugin, renderer=delimited, allow_digits=True, double_inline=False)

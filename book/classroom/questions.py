@@ -10,9 +10,9 @@ from string import ascii_lowercase
 
 import torch
 
+from book.build import ROOT
 from book.classroom import prose
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 QUESTIONS = ROOT / "book" / "questions"
 BLOCK = re.compile(r"(?m)^:::\{question\} *(\S*)\n(.*?)^:::$", re.DOTALL)
 CHOICE = re.compile(r"(?m)^- \[(.)\] (.+)\n((?:(?:  .*)?\n?)*)")
@@ -191,7 +191,7 @@ def moodle(title: str, questions: list[Question]) -> str:
 
 def text(markdown: str) -> str:
     """A text as HTML, with formulas for the MathJax that Moodle has."""
-    html = prose.html(markdown, prose.delimited).replace("]]>", "]]&gt;")
+    html = prose.html(markdown).replace("]]>", "]]&gt;")
     return f"<text><![CDATA[{html}]]></text>"
 
 

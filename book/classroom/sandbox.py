@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from book.classroom.chapters import ROOT
+from book.build import ROOT
 
 INSIDE = Path(__file__).with_name("inside.py")
 SECONDS, IN_ALL = 10, 90  # for an answer, and for a submission; a check gives up after 30 by itself

@@ -6,18 +6,17 @@ All of it works without a script: choices and answers unfold. With one, numbers 
 from html import escape
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
+from book.classroom.prose import Written, raw
 from book.classroom.questions import Question, parse, plain
 
 SCRIPT = "selftest.js"
 logger = logging.getLogger(__name__)
 
 
-class Ask(SphinxDirective):
+class Ask(Written):
     """A question to oneself: every choice unfolds to its reason, a number to its answer."""
 
     required_arguments = 1
@@ -62,17 +61,6 @@ class Ask(SphinxDirective):
         shown = [raw("<details><summary>How it is computed</summary>"), code, raw("</details>")]
         answer = self.written(f"**{question.right}.** {question.why}")
         return [field, *self.unfolding("Show the answer", [*answer, *shown], name, True)]
-
-    def written(self, markdown: str) -> list[nodes.Node]:
-        """A text in the book's own Markdown."""
-        inside = nodes.Element()
-        lines = markdown.splitlines()
-        self.state.nested_parse(StringList(lines, self.state.document.current_source), 0, inside)
-        return inside.children
-
-
-def raw(html: str) -> nodes.raw:
-    return nodes.raw("", html, format="html")
 
 
 def add_script(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.Node) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from book.build import ROOT, SITE
-from book.classroom.chapters import Chapter, chapters, read
+from book.build import ROOT, SITE, chapters
+from book.classroom.chapters import Chapter, read
 
 STAGE = (
     r'<div class="explorer" id="fig-{name}">.*?(<div class="explorer-stage">.*?)'

@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 import nbformat
+import yaml
 from docutils.core import publish_parts
 from docutils.nodes import SkipNode
 from docutils.writers.html5_polyglot import HTMLTranslator, Writer
@@ -36,8 +37,9 @@ ASSETS = [
 ]
 BEGINS = ("slide", "subslide")
 HEADING = re.compile(r"(?m)^(#{1,3}) (.+)$")
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 SETTINGS = {
-    "myst_enable_extensions": {"amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"},
+    "myst_enable_extensions": set(CONFIG["parse"]["myst_enable_extensions"]),
     "myst_all_links_external": True,  # a slide has the text of a link
     "doctitle_xform": False,
     "report_level": 4,
@@ -68,16 +70,14 @@ def fill(folder: Path) -> str:
     for path, notebook in decks.items():
         if not any(kind(cell) in BEGINS for cell in notebook.cells):
             continue
-        made = slides(notebook.cells)
-        write(folder, path.stem, notebook)
-        title = escape(HEADING.search(notebook.cells[0].source)[2])  # type: ignore[index]
-        listed.append(f'<li><a href="{path.stem}.html">{title}</a> {len(made)} slides</li>')
+        made = write(folder, path.stem, notebook)
+        listed.append(f'<li><a href="{path.stem}.html">{made[0].title}</a> {len(made)} slides</li>')
     page = Template((HERE / "slides.index.html").read_text(encoding="utf8"))
     (folder / "index.html").write_text(page.substitute(decks="\n".join(listed)), encoding="utf8")
     return f"slides of {len(listed)} chapters; open index.html"
 
 
-def write(folder: Path, stem: str, notebook: NotebookNode) -> Path:
+def write(folder: Path, stem: str, notebook: NotebookNode) -> list[Slide]:
     """Write the slides of one chapter, and what they need beside them."""
     assets = folder / "assets"
     assets.mkdir(parents=True, exist_ok=True)
@@ -90,10 +90,9 @@ def write(folder: Path, stem: str, notebook: NotebookNode) -> Path:
     page = Template((HERE / "slides.html").read_text(encoding="utf8"))
     made = slides(notebook.cells)
     title = unescape(re.sub("<[^>]+>", "", made[0].title))
-    path = folder / f"{stem}.html"
     text = page.substitute(title=escape(title), slides=stacked(made))
-    path.write_text(text, encoding="utf8")
-    return path
+    (folder / f"{stem}.html").write_text(text, encoding="utf8")
+    return made
 
 
 def kind(cell: NotebookNode) -> str:

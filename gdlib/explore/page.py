@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gdlib.explore import Explorer
 
 SCALES = (8, 4, 2)  # steps to a point (1/72 inch): the finest one that fits the budget
+ANSWER = "application/vnd.downhill.answer+json"  # for a teacher's key; no page shows it
 BUDGET = 200_000  # bytes of numbers; a page's figure has 300 KB, picture and texts included
 
 

@@ -10,11 +10,10 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from gdlib.explore.page import Page, button
+from gdlib.explore.page import ANSWER, Page, button
 from gdlib.explore.sliders import Slider
 
 Build = Callable[[Page], tuple[ipywidgets.Widget, list[ipywidgets.Widget]]]
-ANSWER = "application/vnd.downhill.answer+json"  # for a teacher's key; no page shows it
 STATIC = Path(__file__).parent.parent / "static"
 _open: dict[str, tuple[Page, list[ipywidgets.Widget]]] = {}  # by the Explorer's name, root first
 
