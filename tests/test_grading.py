@@ -152,3 +152,18 @@ def test_feedback_shows_what_a_learner_printed_as_text(course):
     assert row["score"] == ALL
     page = course / "feedback" / "script" / NAME / f"{NAME}.html"
     assert "<script>harm" not in page.read_text(encoding="utf8")
+
+
+def test_odd_names_are_shown_to_the_teacher_and_no_solution_of_the_book_has_one():
+    from book.classroom import grading
+
+    solutions = [e.solution for path in chapters() for e in read(path).exercises]
+    for path in assignments.LARGER.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        graded = [c for c in cells if c.cell_type == "code" and c.metadata.get("nbgrader")]
+        solutions += [c.source for c in graded if c.metadata.nbgrader.solution]
+    assert len(solutions) > 50
+    assert [found for source in solutions if (found := grading.suspicious(source))] == []
+    assert grading.suspicious(HOSTILE["socket"]) == ["socket"]
+    assert grading.suspicious("eval('1')\nf.__wrapped__ = g") == ["__wrapped__", "eval"]
+    assert grading.suspicious("def (") == []

@@ -134,7 +134,7 @@ def suspicious(source: str) -> list[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    names |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    names |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)} - LOOK  # model.eval()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {a.name.split(".")[0] for a in node.names}
